@@ -1,0 +1,49 @@
+"""The roster as this node knows it: devices of people and of nodes."""
+
+import msgspec
+
+from app.core.keys import DeviceId
+from app.core.membership import RosterNode
+from app.store.database import Database
+
+
+class Device(msgspec.Struct, frozen=True):
+    """A device that introduced itself. `node_index` is None for a person's."""
+
+    device_id: DeviceId
+    public_key: bytes
+    name: str
+    node_index: int | None
+    highest_sequence: int
+    forked: bool
+
+
+class DeviceStore:
+    """Reads of the roster; it is written where introductions are appended (app/store/envelopes.py)."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, device_id: DeviceId) -> Device | None:
+        row = await self._database.read_one(
+            "SELECT id, public_key, name, node_index, highest_sequence, forked FROM devices WHERE id = ?", (device_id,)
+        )
+        return None if row is None else Device(DeviceId(row[0]), *row[1:5], bool(row[5]))
+
+    async def nodes(self) -> list[RosterNode]:
+        """The nodes of the community by index, this one included."""
+        rows = await self._database.read(
+            "SELECT node_index, public_key, name FROM devices WHERE node_index IS NOT NULL ORDER BY node_index"
+        )
+        return [RosterNode(*row) for row in rows]
+
+    async def enroll(self, nodes: tuple[RosterNode, ...], device_ids: tuple[DeviceId, ...]) -> None:
+        """Take over the roster of an invitation; what is known already stays."""
+        async with self._database.write() as tx:
+            await tx.executemany(
+                "INSERT INTO devices (id, public_key, name, node_index) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                [
+                    (device_id, node.public_key, node.name, node.index)
+                    for node, device_id in zip(nodes, device_ids, strict=True)
+                ],
+            )

@@ -1,0 +1,124 @@
+"""This node: its key, its community, its epochs, and what it hands out."""
+
+import msgspec
+
+from app.core.keys import DeviceKey, EpochKeys, SpaceId, derive_epoch_keys
+from app.core.membership import JoinPolicy
+from app.errors import ConflictError
+from app.store.database import Database
+
+COUNTER_BLOCK = 256
+"""Radio counters are reserved on disk in blocks, so that a power cut never makes one run twice."""
+
+
+class NodeIdentity(msgspec.Struct, frozen=True):
+    """What this node is. `seed` is its secret key."""
+
+    seed: bytes
+    index: int
+    name: str
+    space_id: SpaceId
+    community: str
+    join_policy: JoinPolicy
+    radio_port: str | None
+
+    @property
+    def key(self) -> DeviceKey:
+        return DeviceKey(self.seed)
+
+    def __repr__(self) -> str:
+        return f"NodeIdentity(name={self.name!r}, index={self.index})"
+
+
+class Epoch(msgspec.Struct, frozen=True):
+    """One generation of the space's key; `started` in minutes since 2025."""
+
+    number: int
+    key: bytes
+    started: int
+
+    def __repr__(self) -> str:
+        return f"Epoch(number={self.number})"
+
+
+class NodeStore:
+    """Reads and writes the row of this node and its epochs."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def identity(self) -> NodeIdentity | None:
+        """This node, or None before its first start."""
+        row = await self._database.read_one(
+            "SELECT seed, node_index, name, space, community, join_policy, radio_port FROM node"
+        )
+        if row is None:
+            return None
+        seed, index, name, space, community, join_policy, radio_port = row
+        return NodeIdentity(seed, index, name, SpaceId(space), community, JoinPolicy(join_policy), radio_port)
+
+    async def establish(self, identity: NodeIdentity, epoch: Epoch) -> None:
+        """Write the first identity and epoch. ConflictError when the folder has a node already."""
+        async with self._database.write() as tx:
+            if list(await tx.execute_fetchall("SELECT 1 FROM node")):
+                raise ConflictError("This data folder already holds a node.")
+            await tx.execute(
+                "INSERT INTO node (id, seed, node_index, name, space, community, join_policy, index_reserved, radio_port)"
+                " VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    identity.seed,
+                    identity.index,
+                    identity.name,
+                    identity.space_id,
+                    identity.community,
+                    identity.join_policy,
+                    identity.index,
+                    identity.radio_port,
+                ),
+            )
+            await tx.execute(
+                "INSERT INTO epochs (number, key, started) VALUES (?, ?, ?)", (epoch.number, epoch.key, epoch.started)
+            )
+
+    async def current_epoch(self) -> Epoch:
+        """The newest epoch."""
+        row = await self._database.read_one("SELECT number, key, started FROM epochs ORDER BY number DESC LIMIT 1")
+        assert row is not None, "a node has an epoch from its first start"
+        return Epoch(*row)
+
+    async def epoch_keys(self, space_id: SpaceId) -> list[EpochKeys]:
+        """What the epochs yield, newest first."""
+        rows = await self._database.read("SELECT number, key FROM epochs ORDER BY number DESC")
+        return [derive_epoch_keys(space_id, number, key) for number, key in rows]
+
+    async def rename(self, name: str) -> None:
+        async with self._database.write() as tx:
+            await tx.execute("UPDATE node SET name = ?", (name,))
+
+    async def set_join_policy(self, policy: JoinPolicy) -> None:
+        async with self._database.write() as tx:
+            await tx.execute("UPDATE node SET join_policy = ?", (policy,))
+
+    async def set_radio_port(self, port: str | None) -> None:
+        async with self._database.write() as tx:
+            await tx.execute("UPDATE node SET radio_port = ?", (port,))
+
+    async def reserve_index(self, maximum: int) -> int:
+        """A roster index that neither the roster nor an earlier invitation of this node has. ConflictError when none is left."""
+        async with self._database.write() as tx:
+            rows = await tx.execute_fetchall(
+                "SELECT max(index_reserved, coalesce((SELECT max(node_index) FROM devices), 0)) + 1 FROM node"
+            )
+            index = int(next(iter(rows))[0])
+            if index > maximum:
+                raise ConflictError(f"The roster is full: a community has at most {maximum + 1} nodes.")
+            await tx.execute("UPDATE node SET index_reserved = ?", (index,))
+            return index
+
+    async def reserve_counters(self, count: int = COUNTER_BLOCK) -> int:
+        """The first of `count` radio counters, on disk before it is used."""
+        async with self._database.write() as tx:
+            rows = await tx.execute_fetchall("SELECT counter_reserved FROM node")
+            first = int(next(iter(rows))[0]) + 1
+            await tx.execute("UPDATE node SET counter_reserved = ?", (first + count - 1,))
+            return first
