@@ -64,7 +64,7 @@ def decode_map(body: bytes) -> dict[int, Any]:
     stream = io.BytesIO(body)
     try:
         fields = cbor2.load(stream)
-    except Exception as error:  # noqa: BLE001 - cbor2 raises many kinds on hostile bytes; all mean the same here
+    except Exception as error:  # cbor2 raises many kinds on hostile bytes; all mean the same here
         raise DecodeError("body", "The body is no CBOR map.") from error
     if not isinstance(fields, dict) or not all(type(key) is int for key in fields):
         raise DecodeError("body", "The body is no CBOR map with integer keys.")

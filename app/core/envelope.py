@@ -58,7 +58,9 @@ def open_envelope(envelope: bytes, epochs: Iterable[EpochKeys]) -> tuple[SignedR
 def check_size(envelope: bytes) -> None:
     """DecodeError when no envelope can have this size."""
     if len(envelope) < ENVELOPE_BYTES_MIN:
-        raise DecodeError("truncated", f"An envelope has at least {ENVELOPE_BYTES_MIN} bytes; this has {len(envelope)}.")
+        raise DecodeError(
+            "truncated", f"An envelope has at least {ENVELOPE_BYTES_MIN} bytes; this has {len(envelope)}."
+        )
     if len(envelope) > ENVELOPE_BYTES_MAX:
         raise DecodeError("oversized", f"An envelope has at most {ENVELOPE_BYTES_MAX} bytes; this has {len(envelope)}.")
 

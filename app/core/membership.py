@@ -89,7 +89,11 @@ def encode_invitation(invitation: Invitation, secret: bytes, key: DeviceKey) -> 
 def decode_invitation(code: str) -> Invitation:
     """The invitation in a code, its signature checked. InputError where the code is damaged or not one."""
     signed = _unpack(code)
-    secret, body, signature = signed[:SECRET_BYTES], signed[SECRET_BYTES:-SIGNATURE_BYTES], signed[-SIGNATURE_BYTES:]
+    secret, body, signature = (
+        signed[:SECRET_BYTES],
+        signed[SECRET_BYTES:-SIGNATURE_BYTES],
+        signed[-SIGNATURE_BYTES:],
+    )
     try:
         invitation = _decode_fields(decode_map(body), secret)
     except (DecodeError, LookupError, TypeError, ValueError) as error:
@@ -135,9 +139,7 @@ def _decode_fields(fields: dict[int, object], secret: bytes) -> Invitation:
 
 def _roster_node(entry: object) -> RosterNode:
     index, public_key, name = _list(entry, 3)
-    return RosterNode(
-        _number(index, NODE_INDEX_MAX), _bytes(public_key, PUBLIC_KEY_BYTES), check_name(_text(name))
-    )
+    return RosterNode(_number(index, NODE_INDEX_MAX), _bytes(public_key, PUBLIC_KEY_BYTES), check_name(_text(name)))
 
 
 def _bytes(value: object, length: int) -> bytes:

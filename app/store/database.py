@@ -52,17 +52,13 @@ class Database:
         """A transaction: committed and on the disk when the block ends, undone whole when it raises."""
         async with self._lock:
             with store_errors():
-                await asyncio.shield(self._writer.execute("BEGIN IMMEDIATE"))
                 try:
+                    await asyncio.shield(self._writer.execute("BEGIN IMMEDIATE"))
                     yield self._writer
                 except BaseException:
-                    await asyncio.shield(self._undo())
+                    await asyncio.shield(self._writer.rollback())
                     raise
-                try:
-                    await asyncio.shield(self._writer.commit())
-                except sqlite3.Error:
-                    await asyncio.shield(self._undo())
-                    raise
+                await asyncio.shield(self._commit())
 
     async def data_version(self) -> int:
         """A number that changes when anybody, this process or another, has committed something."""
@@ -75,9 +71,12 @@ class Database:
         await self._reader.close()
         await self._writer.close()
 
-    async def _undo(self) -> None:
-        if self._writer.in_transaction:  # a full disk may have undone it already
+    async def _commit(self) -> None:
+        try:
+            await self._writer.commit()
+        except sqlite3.Error:
             await self._writer.rollback()
+            raise
 
 
 async def open_database(folder: Path, migrations: Path = MIGRATIONS) -> Database:

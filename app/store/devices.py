@@ -8,14 +8,14 @@ from app.store.database import Database
 
 
 class Device(msgspec.Struct, frozen=True):
-    """A device that introduced itself. `node_index` is None for a person's."""
+    """A device that introduced itself. `node_index` is None for a person's, `forked` 1 after a doubled sequence."""
 
     device_id: DeviceId
     public_key: bytes
     name: str
     node_index: int | None
     highest_sequence: int
-    forked: bool
+    forked: int
 
 
 class DeviceStore:
@@ -26,9 +26,10 @@ class DeviceStore:
 
     async def get(self, device_id: DeviceId) -> Device | None:
         row = await self._database.read_one(
-            "SELECT id, public_key, name, node_index, highest_sequence, forked FROM devices WHERE id = ?", (device_id,)
+            "SELECT id, public_key, name, node_index, highest_sequence, forked FROM devices WHERE id = ?",
+            (device_id,),
         )
-        return None if row is None else Device(DeviceId(row[0]), *row[1:5], bool(row[5]))
+        return None if row is None else Device(*row)
 
     async def nodes(self) -> list[RosterNode]:
         """The nodes of the community by index, this one included."""

@@ -42,7 +42,8 @@ class KeeperStore:
     async def is_open(self, session: str, now_ms: int) -> bool:
         """True while this session may act."""
         row = await self._database.read_one(
-            "SELECT 1 FROM keeper_sessions WHERE token_hash = ? AND expires_ms > ?", (_hashed(session), now_ms)
+            "SELECT 1 FROM keeper_sessions WHERE token_hash = ? AND expires_ms > ?",
+            (_hashed(session), now_ms),
         )
         return row is not None
 

@@ -63,8 +63,8 @@ class NodeStore:
             if list(await tx.execute_fetchall("SELECT 1 FROM node")):
                 raise ConflictError("This data folder already holds a node.")
             await tx.execute(
-                "INSERT INTO node (id, seed, node_index, name, space, community, join_policy, index_reserved, radio_port)"
-                " VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO node (id, seed, node_index, name, space, community, join_policy, index_reserved,"
+                " radio_port) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     identity.seed,
                     identity.index,
@@ -77,7 +77,8 @@ class NodeStore:
                 ),
             )
             await tx.execute(
-                "INSERT INTO epochs (number, key, started) VALUES (?, ?, ?)", (epoch.number, epoch.key, epoch.started)
+                "INSERT INTO epochs (number, key, started) VALUES (?, ?, ?)",
+                (epoch.number, epoch.key, epoch.started),
             )
 
     async def current_epoch(self) -> Epoch:
@@ -104,7 +105,7 @@ class NodeStore:
             await tx.execute("UPDATE node SET radio_port = ?", (port,))
 
     async def reserve_index(self, maximum: int) -> int:
-        """A roster index that neither the roster nor an earlier invitation of this node has. ConflictError when none is left."""
+        """A roster index that neither the roster nor an earlier invitation has. ConflictError when none is left."""
         async with self._database.write() as tx:
             rows = await tx.execute_fetchall(
                 "SELECT max(index_reserved, coalesce((SELECT max(node_index) FROM devices), 0)) + 1 FROM node"

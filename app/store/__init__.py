@@ -1,0 +1,28 @@
+"""All SQL. One module per aggregate; `Store` holds them together over one database file."""
+
+from app.store.boards import BoardStore
+from app.store.custody import CustodyStore
+from app.store.database import Database, open_database
+from app.store.devices import DeviceStore
+from app.store.envelopes import EnvelopeStore
+from app.store.keeper import KeeperStore
+from app.store.node import NodeIdentity, NodeStore
+
+
+class Store:
+    """The aggregates of an established node."""
+
+    def __init__(self, database: Database, identity: NodeIdentity) -> None:
+        self.database = database
+        self.node = NodeStore(database)
+        self.devices = DeviceStore(database)
+        self.envelopes = EnvelopeStore(database, identity.index)
+        self.custody = CustodyStore(database, identity.index)
+        self.boards = BoardStore(database, identity.index)
+        self.keeper = KeeperStore(database)
+
+    async def close(self) -> None:
+        await self.database.close()
+
+
+__all__ = ["Database", "NodeIdentity", "NodeStore", "Store", "open_database"]

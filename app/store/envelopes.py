@@ -1,0 +1,398 @@
+"""Envelopes, the node log they are numbered in, and what is parked. The only place that appends.
+
+One transaction does it all: the envelope, its log number, the roster when it introduces somebody, its place on a
+board, who holds it. When it returns, all of it is on the disk.
+"""
+
+from collections.abc import Sequence
+from typing import NewType
+
+import aiosqlite
+import msgspec
+
+from app.core.bodies import DeviceIntroduction, NodeIntroduction
+from app.core.envelope import EnvelopeId
+from app.core.keys import DeviceId, device_id_of
+from app.core.record import Record, RecordId
+from app.errors import ConflictError
+from app.store.database import Database, Row
+
+EnvelopeRow = NewType("EnvelopeRow", int)
+"""Local row number, in order of arrival here."""
+
+PARKED_MAX = 2000
+"""Envelopes that wait for something, in all: about 0.5 MB of one-frame records."""
+PARKED_PER_AUTHOR_MAX = 100
+UNSHARED_MAX = 500
+"""Entries handed to the radio at once at a start; the rest follows as these are shared."""
+
+
+class Origin(msgspec.Struct, frozen=True):
+    """How an envelope came here. `via_index` and the log place are None when it entered the network at this node."""
+
+    source: str
+    entry_index: int | None = None
+    log_number: int | None = None
+    via_index: int | None = None
+
+
+class Placement(msgspec.Struct, frozen=True):
+    """Where a record stands on a board. `source`/`source_id` name an imported thing where it came from."""
+
+    board: str
+    position: str
+    title: str
+    text: str
+    body: bytes | None
+    hidden_after: int | None
+    source: str | None = None
+    source_id: str | None = None
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """A verified record with everything the store needs to know of it."""
+
+    envelope: bytes
+    envelope_id: EnvelopeId
+    record_id: RecordId
+    epoch: int
+    record: Record
+    background: bool
+    placement: Placement | None
+    introduction: DeviceIntroduction | NodeIntroduction | None
+    origin: Origin
+    received_ms: int
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """The outcome: `new` is False when the record was here before."""
+
+    new: bool
+    entry_index: int
+    log_number: int
+    kept_by: int
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A stored envelope with its place in a node log, as the feed and the radio want it."""
+
+    row: EnvelopeRow
+    envelope: bytes
+    envelope_id: EnvelopeId
+    record_id: RecordId
+    entry_index: int
+    log_number: int
+    via_index: int | None
+    lifetime: int
+    kind: int
+    background: int
+    kept_by: int
+    source: str
+
+
+class Parked(msgspec.Struct, frozen=True):
+    """An envelope that waits: for its author's introduction, or for its own time to come."""
+
+    envelope_id: EnvelopeId
+    envelope: bytes
+    origin: Origin
+    received_ms: int
+
+
+class EnvelopeStore:
+    """Appends and finds envelopes. `me` is this node's index in the roster."""
+
+    def __init__(self, database: Database, me: int) -> None:
+        self._database = database
+        self._me = me
+
+    async def append(self, statement: Statement) -> Appended:
+        """Store and number one record, once. ConflictError when its introduction collides with the roster."""
+        async with self._database.write() as tx:
+            return await self.append_within(tx, statement)
+
+    async def append_within(self, tx: aiosqlite.Connection, statement: Statement) -> Appended:
+        """`append` inside a transaction that the caller holds."""
+        known = await self._known(tx, statement)
+        if known is not None:
+            row, kept_by = known
+            entry, number = await self._number(tx, row, statement.origin)
+            gained = await self._note_holders(tx, row, statement)
+            return Appended(False, entry, number, kept_by + gained)
+        await self._enroll(tx, statement)
+        row = await self._insert(tx, statement)
+        entry, number = await self._number(tx, row, statement.origin)
+        await self._place(tx, row, statement)
+        gained = await self._note_holders(tx, row, statement)
+        await tx.execute("DELETE FROM parked WHERE envelope_id = ?", (statement.envelope_id,))
+        return Appended(True, entry, number, 1 + gained)
+
+    async def next_sequence_within(self, tx: aiosqlite.Connection, device_id: DeviceId) -> int:
+        """The sequence that this node's own next record takes."""
+        rows = await tx.execute_fetchall("SELECT highest_sequence FROM devices WHERE id = ?", (device_id,))
+        return max((int(row[0]) for row in rows), default=0) + 1
+
+    async def holds(self, record_id: RecordId) -> tuple[int, list[str]] | None:
+        """(nodes known to hold it, their names) or None when this node lacks it."""
+        rows = await self._database.read(
+            "SELECT e.kept_by, d.name FROM envelopes e LEFT JOIN devices d ON d.node_index = ?"
+            " OR d.node_index IN (SELECT node_index FROM custody WHERE envelope = e.id)"
+            " WHERE e.record_id = ? ORDER BY d.node_index = ? DESC, d.node_index",
+            (self._me, record_id, self._me),
+        )
+        return (int(rows[0][0]), [row[1] for row in rows if row[1] is not None]) if rows else None
+
+    async def kept_by(self, record_ids: Sequence[RecordId]) -> dict[RecordId, int]:
+        """How many nodes hold each of these; what this node lacks is left out."""
+        marks = ", ".join("?" * len(record_ids))
+        rows = await self._database.read(
+            f"SELECT record_id, kept_by FROM envelopes WHERE record_id IN ({marks})",
+            record_ids,
+        )
+        return {RecordId(record_id): kept_by for record_id, kept_by in rows}
+
+    async def after(self, row: int, limit: int) -> list[Entry]:
+        """Entries that arrived after a row, oldest first."""
+        return [
+            _entry(found)
+            for found in await self._database.read(_ENTRIES + "WHERE e.id > ? ORDER BY e.id LIMIT ?", (row, limit))
+        ]
+
+    async def get(self, envelope_id: EnvelopeId) -> Entry | None:
+        """One entry by the name of its bytes."""
+        row = await self._database.read_one(_ENTRIES + "WHERE e.envelope_id = ?", (envelope_id,))
+        return None if row is None else _entry(row)
+
+    async def last_row(self) -> int:
+        """The newest row, 0 in an empty store."""
+        row = await self._database.read_one("SELECT coalesce(max(id), 0) FROM envelopes")
+        assert row is not None
+        return int(row[0])
+
+    async def pending(self, limit: int = UNSHARED_MAX) -> list[Entry]:
+        """Entries that no other node is known to hold: what people wrote first, oldest first."""
+        return [
+            _entry(row)
+            for row in await self._database.read(
+                _ENTRIES + "WHERE e.kept_by = 1 ORDER BY e.background, e.id LIMIT ?", (limit,)
+            )
+        ]
+
+    async def vector(self) -> dict[int, int]:
+        """The highest number per node log."""
+        rows = await self._database.read("SELECT node_index, max(number) FROM node_log GROUP BY node_index")
+        return {int(index): int(number) for index, number in rows}
+
+    async def park(self, parked: Parked, author: DeviceId, reason: str, due: int) -> bool:
+        """Keep an envelope aside; False at the limit (total or per author)."""
+        async with self._database.write() as tx:
+            rows = await tx.execute_fetchall(
+                "SELECT count(*), coalesce(sum(author = ?), 0) FROM parked WHERE envelope_id <> ?",
+                (author, parked.envelope_id),
+            )
+            total, per_author = next(iter(rows))
+            if total >= PARKED_MAX or per_author >= PARKED_PER_AUTHOR_MAX:
+                return False
+            origin = parked.origin
+            await tx.execute(
+                "INSERT INTO parked VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (envelope_id) DO UPDATE SET reason = excluded.reason, due = excluded.due",
+                (
+                    parked.envelope_id,
+                    parked.envelope,
+                    reason,
+                    author,
+                    due,
+                    origin.entry_index,
+                    origin.log_number,
+                    origin.via_index,
+                    origin.source,
+                    parked.received_ms,
+                ),
+            )
+            return True
+
+    async def parked_by(self, author: DeviceId) -> list[Parked]:
+        """What waits for this author, oldest first."""
+        return await self._parked("author = ?", author)
+
+    async def parked_due(self, minutes: int) -> list[Parked]:
+        """What waited for its time, and whose time has come."""
+        return await self._parked("reason = 'future' AND due <= ?", minutes)
+
+    async def parked_counts(self) -> dict[str, int]:
+        """How many wait, by reason."""
+        return dict(await self._database.read("SELECT reason, count(*) FROM parked GROUP BY reason"))  # type: ignore[arg-type]
+
+    async def unpark(self, envelope_id: EnvelopeId) -> None:
+        """Forget a parked envelope that turned out to be none."""
+        async with self._database.write() as tx:
+            await tx.execute("DELETE FROM parked WHERE envelope_id = ?", (envelope_id,))
+
+    async def _parked(self, condition: str, value: object) -> list[Parked]:
+        rows = await self._database.read(
+            "SELECT envelope_id, bytes, source, entry_index, log_number, via_index, received_ms FROM parked"
+            f" WHERE {condition} ORDER BY received_ms LIMIT {PARKED_PER_AUTHOR_MAX}",
+            (value,),
+        )
+        return [Parked(row[0], row[1], Origin(*row[2:6]), row[6]) for row in rows]
+
+    async def _known(self, tx: aiosqlite.Connection, statement: Statement) -> tuple[EnvelopeRow, int] | None:
+        rows = await tx.execute_fetchall(
+            "SELECT id, kept_by FROM envelopes WHERE record_id = ?", (statement.record_id,)
+        )
+        return next(((EnvelopeRow(row[0]), int(row[1])) for row in rows), None)
+
+    async def _insert(self, tx: aiosqlite.Connection, statement: Statement) -> EnvelopeRow:
+        record, origin = statement.record, statement.origin
+        await tx.execute(
+            "UPDATE devices SET highest_sequence = max(highest_sequence, ?1), forked = forked OR EXISTS"
+            " (SELECT 1 FROM envelopes WHERE author = ?2 AND sequence = ?1) WHERE id = ?2",
+            (record.sequence, record.author),
+        )
+        cursor = await tx.execute(
+            "INSERT INTO envelopes (envelope_id, record_id, bytes, epoch, lifetime, author, sequence, minutes, kind,"
+            " ref, entry_index, via_index, source, received_ms, background) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                statement.envelope_id,
+                statement.record_id,
+                statement.envelope,
+                statement.epoch,
+                record.lifetime,
+                record.author,
+                record.sequence,
+                record.minutes,
+                record.kind,
+                record.ref,
+                self._me if origin.entry_index is None else origin.entry_index,
+                origin.via_index,
+                origin.source,
+                statement.received_ms,
+                statement.background,
+            ),
+        )
+        assert cursor.lastrowid is not None
+        return EnvelopeRow(cursor.lastrowid)
+
+    async def _number(self, tx: aiosqlite.Connection, row: EnvelopeRow, origin: Origin) -> tuple[int, int]:
+        """The record's place in the log of the node it entered at; a place that is taken stays with its first."""
+        entry = self._me if origin.entry_index is None else origin.entry_index
+        found = await tx.execute_fetchall(
+            "SELECT node_index, number FROM node_log WHERE envelope = ? ORDER BY node_index = ? DESC LIMIT 1",
+            (row, entry),
+        )
+        place = next(((int(index), int(number)) for index, number in found), None)
+        if place is not None and (place[0] == entry or origin.log_number is None):
+            return place
+        if origin.log_number is not None:
+            number = origin.log_number
+        else:
+            rows = await tx.execute_fetchall(
+                "SELECT coalesce(max(number), 0) + 1 FROM node_log WHERE node_index = ?", (entry,)
+            )
+            number = int(next(iter(rows))[0])
+        await tx.execute("INSERT INTO node_log VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (entry, number, row))
+        return entry, number
+
+    async def _enroll(self, tx: aiosqlite.Connection, statement: Statement) -> None:
+        """The roster learns of a device. A name changes with a later introduction, a key never does."""
+        introduction = statement.introduction
+        if introduction is None:
+            return
+        device_id = device_id_of(introduction.public_key)
+        index = introduction.index if isinstance(introduction, NodeIntroduction) else None
+        taken = await tx.execute_fetchall(
+            "SELECT 1 FROM devices WHERE (id = ?1 AND public_key <> ?2) OR (node_index = ?3 AND id <> ?1)",
+            (device_id, introduction.public_key, index),
+        )
+        if list(taken):
+            raise ConflictError("Another device in the roster has this short id or index.")
+        await tx.execute(
+            "INSERT INTO devices (id, public_key, name, node_index, introduced_by) VALUES (?1, ?2, ?3, ?4, ?5)"
+            " ON CONFLICT (id) DO UPDATE SET name = ?3, node_index = coalesce(?4, node_index), introduced_by = ?5"
+            " WHERE introduced_by < ?5",
+            (device_id, introduction.public_key, introduction.name, index, statement.record.sequence),
+        )
+        await tx.execute(
+            "UPDATE boards SET revision = revision + 1 WHERE name IN (SELECT r.board FROM records r"
+            " JOIN envelopes e ON e.id = r.id WHERE e.author = ?1 OR e.via_index = ?2 OR e.entry_index = ?2)",
+            (device_id, index),
+        )
+
+    async def _place(self, tx: aiosqlite.Connection, row: EnvelopeRow, statement: Statement) -> None:
+        placement = statement.placement
+        if placement is None:
+            return
+        shown = True
+        if placement.source is not None:
+            shown = await self._supersede(tx, statement)
+        await tx.execute(
+            "INSERT INTO records (id, record_id, board, position, title, text, body, source, source_id,"
+            " hidden_after, shown) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                row,
+                statement.record_id,
+                placement.board,
+                placement.position,
+                placement.title,
+                placement.text,
+                placement.body,
+                placement.source,
+                placement.source_id,
+                placement.hidden_after,
+                shown,
+            ),
+        )
+        await tx.execute(
+            "UPDATE boards SET revision = revision + 1, total = total + ? WHERE name = ?",
+            (shown, placement.board),
+        )
+
+    async def _supersede(self, tx: aiosqlite.Connection, statement: Statement) -> bool:
+        """Of an imported thing only the latest record is shown, the same one on every node: by minutes, then id."""
+        placement = statement.placement
+        assert placement is not None
+        rows = await tx.execute_fetchall(
+            "SELECT r.id, e.minutes, r.record_id, r.board FROM records r JOIN envelopes e ON e.id = r.id"
+            " WHERE r.source = ? AND r.source_id = ? AND r.shown = 1",
+            (placement.source, placement.source_id),
+        )
+        for old_row, minutes, record_id, board in rows:
+            if (minutes, record_id) > (statement.record.minutes, statement.record_id):
+                return False
+            await tx.execute("UPDATE records SET shown = 0 WHERE id = ?", (old_row,))
+            await tx.execute("UPDATE boards SET revision = revision + 1, total = total - 1 WHERE name = ?", (board,))
+        return True
+
+    async def _note_holders(self, tx: aiosqlite.Connection, row: EnvelopeRow, statement: Statement) -> int:
+        """Whoever a frame names as entry node or sender has it on its disk. Returns how many are news."""
+        origin = statement.origin
+        holders = {index for index in (origin.entry_index, origin.via_index) if index not in (None, self._me)}
+        return await note_holders(tx, [(row, index) for index in holders if index is not None], statement.received_ms)
+
+
+async def note_holders(tx: aiosqlite.Connection, pairs: Sequence[tuple[EnvelopeRow, int]], heard_ms: int) -> int:
+    """Remember (envelope row, node index) pairs; counts and boards follow. Returns how many were news."""
+    gained = 0
+    for row, index in pairs:
+        cursor = await tx.execute("INSERT INTO custody VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (row, index, heard_ms))
+        if cursor.rowcount > 0:
+            gained += 1
+            await tx.execute("UPDATE envelopes SET kept_by = kept_by + 1 WHERE id = ?", (row,))
+            await tx.execute(
+                "UPDATE boards SET revision = revision + 1 WHERE name = (SELECT board FROM records WHERE id = ?)",
+                (row,),
+            )
+    return gained
+
+
+_ENTRIES = """
+SELECT e.id, e.bytes, e.envelope_id, e.record_id, e.entry_index,
+       coalesce((SELECT number FROM node_log WHERE envelope = e.id AND node_index = e.entry_index), 0),
+       e.via_index, e.lifetime, e.kind, e.background, e.kept_by, e.source
+FROM envelopes e
+"""
+
+
+def _entry(row: Row) -> Entry:
+    return Entry(*row)
