@@ -12,7 +12,7 @@ from enum import StrEnum
 import aiosqlite
 import msgspec
 
-from app.clock import Clock, minutes_of
+from app.clock import Clock, is_plausible, minutes_of
 from app.core import boards, directory
 from app.core.bodies import (
     DeviceIntroduction,
@@ -25,6 +25,7 @@ from app.core.keys import DeviceId, EpochKeys, device_id_of
 from app.core.membership import JoinPolicy
 from app.core.record import (
     MINUTES_MAX,
+    SEQUENCE_MAX,
     Kind,
     Lifetime,
     Record,
@@ -136,7 +137,7 @@ class Door:
             return await self._park(parked, signed.record, ParkReason.AUTHOR, 0), None
         if not signed.is_signed_by(public_key, self._identity.space_id):
             raise DecodeError("signature", "The signature does not fit: this was changed, or somebody else wrote it.")
-        if signed.record.minutes > minutes_of(self._clock.now_ms()) + FUTURE_MINUTES_MAX:
+        if self._is_from_the_future(signed.record):
             identity = record_id(signed, public_key, self._identity.space_id)
             acceptance = await self._park(parked, signed.record, ParkReason.FUTURE, signed.record.minutes)
             return msgspec.structs.replace(acceptance, record_id=identity), None
@@ -222,6 +223,11 @@ class Door:
             received_ms=parked.received_ms,
         )
 
+    def _is_from_the_future(self, record: Record) -> bool:
+        """Only a clock that can be right may call a record early (DESIGN §10)."""
+        now_ms = self._clock.now_ms()
+        return is_plausible(now_ms) and record.minutes > minutes_of(now_ms) + FUTURE_MINUTES_MAX
+
     async def _key_of(self, author: DeviceId) -> bytes | None:
         device = await self._store.devices.get(author)
         return None if device is None else device.public_key
@@ -240,7 +246,7 @@ def place(record: Record, identity: RecordId, *, by_node: bool) -> Placement | N
     """
     days = record.lifetime.days
     hidden_after = None if days is None else record.minutes + days * 24 * 60
-    newest_first = f"{MINUTES_MAX - record.minutes:08d}.{2**21 - record.sequence:07d}.{identity.hex()}"
+    newest_first = f"{MINUTES_MAX - record.minutes:08d}.{SEQUENCE_MAX - record.sequence:07d}.{identity.hex()}"
     try:
         match record.kind:
             case Kind.POST:

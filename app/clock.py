@@ -11,6 +11,9 @@ EPOCH_2025_MS = 1_735_689_600_000
 
 MINUTE_MS = 60_000
 
+RELEASED_MS = 1_793_491_200_000
+"""2026-11-01: a clock that says less than the day of this release is certainly wrong."""
+
 
 class Clock(Protocol):
     """Where shells get the time from."""
@@ -48,6 +51,11 @@ class ManualClock:
     def advance(self, ms: int) -> None:
         self._now_ms += ms
         self._monotonic_ms += ms
+
+
+def is_plausible(unix_ms: int) -> bool:
+    """False when the clock cannot be right, as on a Pi that just started with no network to ask."""
+    return unix_ms >= RELEASED_MS
 
 
 def minutes_of(unix_ms: int) -> int:

@@ -93,9 +93,12 @@ class Feed:
             return
         async with self._lock:
             await self._publish_boards()
-            while entries := await self._store.envelopes.after(self._last_row, ENTRIES_PER_READ):
-                self._last_row = entries[-1].row
+            more = True
+            while more:
+                entries = await self._store.envelopes.after(self._last_row, ENTRIES_PER_READ)
+                more = len(entries) == ENTRIES_PER_READ
                 for entry in entries:
+                    self._last_row = entry.row
                     self._put(entry)
 
     async def watch(self) -> None:

@@ -108,13 +108,6 @@ CREATE INDEX records_by_ref ON envelopes (ref) WHERE ref IS NOT NULL;
 CREATE VIRTUAL TABLE records_search USING fts5 (
   title, text, content = 'records', content_rowid = 'id', tokenize = 'unicode61 remove_diacritics 2'
 );
-CREATE TRIGGER records_search_insert AFTER INSERT ON records BEGIN
-  INSERT INTO records_search (rowid, title, text) VALUES (new.id, new.title, new.text);
-END;
-CREATE TRIGGER records_search_delete AFTER DELETE ON records BEGIN
-  INSERT INTO records_search (records_search, rowid, title, text) VALUES ('delete', old.id, old.title, old.text);
-END;
-
 CREATE TABLE keeper_links (
   token_hash BLOB PRIMARY KEY,
   expires_ms INTEGER NOT NULL
