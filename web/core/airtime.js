@@ -1,0 +1,32 @@
+// What a record costs on the radio: its frame's bytes, and their time on air by Semtech's formula (SX126x data sheet,
+// 6.1.4; the same as app/radio/airtime.py, checked against the same vectors).
+
+/** The profile of a community's raw radios: EU868, 869.525 MHz. */
+export const PROFILE = { sf: 9, bandwidthKhz: 125, codingRate: 5, preambleSymbols: 8 };
+/** What the largest packet of the radios we share holds (docs/protocol/radio.md). */
+export const FRAME_BYTES_MAX = 233;
+const HEADER_BYTES = 4;
+/** Nodes with up to 16,383 entries in their log; beyond, one byte more. */
+const LOG_NUMBER_BYTES = 2;
+const MAC_BYTES = 4;
+/** RNode's header byte goes before every frame on the air. */
+const ON_AIR_HEADER_BYTES = 1;
+const ENVELOPE_OVERHEAD_BYTES = 4 + 16;
+
+/** { bytes, ms, fits } of a signed record's frame; `signedBytes` is the length of byte 0, fields and signature. */
+export function radioCost(signedBytes, profile = PROFILE) {
+  const bytes = HEADER_BYTES + LOG_NUMBER_BYTES + signedBytes + ENVELOPE_OVERHEAD_BYTES + MAC_BYTES;
+  return { bytes, ms: airtimeMs(profile, bytes + ON_AIR_HEADER_BYTES), fits: bytes <= FRAME_BYTES_MAX };
+}
+
+export function airtimeMs(
+  { sf, bandwidthKhz, codingRate, preambleSymbols, explicitHeader = true, crc = true, optimized },
+  payloadBytes,
+) {
+  const symbolMs = 2 ** sf / bandwidthKhz;
+  const lowRate = optimized ?? symbolMs >= 16;
+  const shortSpread = sf < 7;
+  const bits = 8 * payloadBytes + (crc ? 16 : 0) - 4 * sf + (shortSpread ? 0 : 8) + (explicitHeader ? 20 : 0);
+  const blocks = Math.ceil(Math.max(0, bits) / (4 * (sf - (lowRate ? 2 : 0))));
+  return (preambleSymbols + (shortSpread ? 6.25 : 4.25) + 8 + blocks * codingRate) * symbolMs;
+}
