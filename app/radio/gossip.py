@@ -1,0 +1,463 @@
+"""Flooding: how a new envelope reaches every node, and how each learns who has it. A pure machine.
+
+A node stores first and speaks afterwards, so that every frame it sends about an envelope is also its receipt.
+Those it hears nothing from are tried again; those who could hear several copies keep silent. Time, randomness
+and receipt counters come from the caller. Spec, with the state diagram: docs/protocol/radio.md.
+"""
+
+import random
+from collections.abc import Callable
+
+import msgspec
+
+from app.core.envelope import EnvelopeId, envelope_id
+from app.errors import DecodeError
+from app.radio import patience
+from app.radio.airtime import AirtimeBudget
+from app.radio.frame import (
+    FRAME_BYTES_MAX,
+    HOPS_MAX,
+    RECEIPT_PREFIXES_MAX,
+    EnvelopeFrame,
+    EnvelopePrefix,
+    LinkKeys,
+    NodeIndex,
+    ReceiptFrame,
+    decode_frame,
+    encode_frame,
+    envelope_frame_bytes,
+    receipt_frame_bytes,
+)
+from app.radio.parcel import (
+    CountersNeeded,
+    EnvelopeHeard,
+    Event,
+    Held,
+    Parcel,
+    Priority,
+    Purpose,
+    Rejected,
+    Signal,
+    Transmit,
+    prefix_of,
+)
+
+ITEMS_MAX = 2048
+"""Envelopes remembered for duplicates and retries: half a megabyte, and days of a village's traffic."""
+UNSTORED_MAX = 64
+"""Heard envelopes that wait for the disk; the air delivers less than one a second."""
+RECEIPTS_MAX = 512
+"""Receipts that wait for airtime; beyond it the sender's retry asks again."""
+COPIES_ENOUGH = 2
+"""Whoever overhears this many other copies adds nothing by one more."""
+FORWARD_TRIES_MAX = 4
+"""A forward and three retries; afterwards it waits until a node that lacks it is heard."""
+PEOPLE_RESERVE = 0.1
+"""The share of the hour's airtime that only alerts may touch."""
+BACKGROUND_RESERVE = 0.5
+"""The share that imports leave for what people write."""
+COUNTERS_LOW = 16
+"""Ask for another block of receipt counters while this many are left."""
+
+_RESERVES = {Priority.ALERT: 0.0, Priority.PEOPLE: PEOPLE_RESERVE, Priority.BACKGROUND: BACKGROUND_RESERVE}
+_RECEIPT_RANK = 0.5
+"""After alerts, before all else: a receipt is short and spares a retry."""
+
+
+class _Item:
+    """What is known of one envelope. `due_ms` is None while nothing is to be sent."""
+
+    __slots__ = (
+        "attempts",
+        "due_ms",
+        "forward_at_ms",
+        "heard_from",
+        "holders",
+        "hops",
+        "parcel",
+        "quiet_until_ms",
+        "refused",
+        "stored",
+        "unreported",
+        "wake_wait_ms",
+    )
+
+    def __init__(self, parcel: Parcel, hops: int, forward_at_ms: int) -> None:
+        self.parcel = parcel
+        self.hops = hops
+        self.forward_at_ms = forward_at_ms
+        self.holders: set[NodeIndex] = {parcel.entry}
+        self.heard_from: set[NodeIndex] = set()
+        self.unreported: set[NodeIndex] = set()
+        self.stored = False
+        self.refused = False
+        self.attempts = 0
+        self.due_ms: int | None = None
+        self.quiet_until_ms = forward_at_ms
+        self.wake_wait_ms = patience.WAKE_FIRST_MS
+
+    @property
+    def is_idle(self) -> bool:
+        return self.due_ms is None and (self.stored or self.refused)
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """The first of a queue (None stands for the receipts): its rank, and when airtime and patience let it go."""
+
+    rank: float
+    ready_ms: int
+    item: _Item | None
+
+
+class _Flight(msgspec.Struct, frozen=True):
+    """What the modem is sending now."""
+
+    item: _Item | None
+    prefixes: tuple[EnvelopePrefix, ...] = ()
+
+
+class Gossip:
+    """The flooding machine of one node. `airtime_ms` prices a frame by its bytes."""
+
+    def __init__(
+        self,
+        me: NodeIndex,
+        link: LinkKeys,
+        budget: AirtimeBudget,
+        airtime_ms: Callable[[int], float],
+        rng: random.Random,
+    ) -> None:
+        self._me = me
+        self._link = link
+        self._budget = budget
+        self._airtime_ms = airtime_ms
+        self._rng = rng
+        self._known: frozenset[NodeIndex] = frozenset()
+        self._items: dict[EnvelopePrefix, _Item] = {}
+        self._receipts: dict[EnvelopePrefix, int] = {}
+        self._hello_due_ms: int | None = None
+        self._heard_counters: dict[NodeIndex, int] = {}
+        self._own_counters = range(0)
+        self._asked_for_counters = False
+        self._channel_quiet_ms = 0
+        self._flight: _Flight | None = None
+        self._now_ms = 0
+        self._events: list[Event] = []
+
+    # What the rest of the node says
+
+    def offer(self, parcel: Parcel, holders: frozenset[NodeIndex], now_ms: int) -> bool:
+        """Send an envelope that is on this node's disk. False when it doesn't fit a frame or the table is full."""
+        self._now_ms = now_ms
+        if not fits(parcel):
+            return False
+        item = self._items.get(prefix_of(parcel.envelope_id)) or self._insert(_Item(parcel, 0, now_ms))
+        if item is None:
+            return False
+        item.stored = True
+        item.holders |= holders
+        self._want(item, now_ms)
+        return True
+
+    def stored(self, envelope_id: EnvelopeId, now_ms: int, priority: Priority = Priority.PEOPLE) -> None:
+        """The envelope is on the disk now: pass it on, or say that it is here."""
+        self._now_ms = now_ms
+        item = self._items.get(prefix_of(envelope_id))
+        if item is None or item.stored:
+            return
+        item.stored = True
+        item.parcel = msgspec.structs.replace(item.parcel, priority=priority)
+        item.quiet_until_ms = now_ms + round(patience.patience_ms(self._cost_ms(item.parcel)))
+        self._events += [Held(prefix_of(envelope_id), node) for node in sorted(item.unreported)]
+        if item.parcel.entry != self._me:
+            self._pass_on(item, now_ms)
+
+    def refused(self, envelope_id: EnvelopeId) -> None:
+        """The envelope is forged or broken: remember it, to drop its copies unseen."""
+        item = self._items.get(prefix_of(envelope_id))
+        if item is not None:
+            item.refused = True
+            item.due_ms = None
+
+    def forget(self, envelope_id: EnvelopeId) -> None:
+        """The disk did not take it: the next copy is another chance."""
+        self._items.pop(prefix_of(envelope_id), None)
+
+    def known_nodes(self, nodes: frozenset[NodeIndex], now_ms: int) -> None:
+        """The roster's nodes. With the first other one, what waited for somebody to hear it goes out."""
+        self._now_ms = now_ms
+        if nodes == self._known:
+            return
+        self._known = nodes
+        for item in self._items.values():
+            if item.parcel.entry == self._me:
+                self._want(item, now_ms)
+
+    def grant(self, first: int, count: int) -> None:
+        """Receipt counters that are reserved on disk: `count` of them from `first`."""
+        self._own_counters = range(first, first + count)
+        self._asked_for_counters = False
+
+    def greet(self, now_ms: int) -> None:
+        """Say soon that this node is on the air: neighbors then send what it lacks."""
+        self._now_ms = now_ms
+        self._hello_due_ms = now_ms + patience.receipt_ms(self._rng)
+
+    # What the air says
+
+    def receive(self, data: bytes, signal: Signal, now_ms: int) -> None:
+        """A frame was heard. Never raises: what is wrong with it becomes a Rejected event."""
+        self._now_ms = now_ms
+        try:
+            frame = decode_frame(data, self._link)
+        except DecodeError as error:
+            self._events.append(Rejected(error.code))
+            return
+        if frame.sender == self._me:
+            self._events.append(Rejected("echo"))
+            return
+        self._keep_quiet(self._airtime_ms(len(data)), now_ms)
+        match frame:
+            case EnvelopeFrame():
+                self._hear_envelope(frame, signal, now_ms)
+            case ReceiptFrame():
+                self._hear_receipt(frame, now_ms)
+        self._wake_for(frame.sender, now_ms)
+
+    def sent(self, now_ms: int, *, ok: bool = True) -> None:
+        """The modem is done with the frame it was given; retry timers start here, not at queueing."""
+        self._now_ms = now_ms
+        flight, self._flight = self._flight, None
+        if flight is None:
+            return
+        if flight.item is not None:
+            flight.item.attempts += 1
+            self._arm_retry(flight.item, now_ms)
+        elif not ok:
+            self._receipts.update(dict.fromkeys(flight.prefixes, now_ms + patience.RETRY_ALLOWANCE_MS))
+
+    # What goes on the air
+
+    def poll(self, now_ms: int) -> list[Transmit]:
+        """The next frame for the modem, if one may go now. After one, `sent` must come before the next."""
+        self._now_ms = now_ms
+        self._ask_for_counters()
+        ready = [head for head in self._heads(now_ms) if head.ready_ms <= now_ms]
+        if not ready or self._flight is not None:
+            return []
+        head = min(ready, key=lambda head: head.rank)
+        transmit = self._send_receipts(now_ms) if head.item is None else self._send_envelope(head.item)
+        self._budget.spend(transmit.airtime_ms, now_ms)
+        self._keep_quiet(transmit.airtime_ms, now_ms)
+        return [transmit]
+
+    def deadline_ms(self) -> int | None:
+        """When to poll again, if nothing else happens; None while the modem is sending or nothing waits."""
+        if self._flight is not None:
+            return None
+        return min((head.ready_ms for head in self._heads(self._now_ms)), default=None)
+
+    def events(self) -> list[Event]:
+        """What happened since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    def waiting(self) -> dict[Priority, int]:
+        """How many envelopes wait for their turn, by priority: for the keeper's page."""
+        counts = dict.fromkeys(Priority, 0)
+        for item in self._items.values():
+            counts[item.parcel.priority] += item.due_ms is not None
+        return counts
+
+    # Hearing
+
+    def _hear_envelope(self, frame: EnvelopeFrame, signal: Signal, now_ms: int) -> None:
+        name = envelope_id(frame.envelope)
+        item = self._items.get(prefix_of(name))
+        if item is None:
+            self._hear_new(frame, name, signal, now_ms)
+            return
+        if item.refused:
+            return
+        repeated = frame.sender in item.heard_from
+        item.heard_from.add(frame.sender)
+        self._note_holders(item, {frame.sender, frame.entry}, now_ms)
+        if item.stored and item.parcel.entry != self._me:
+            self._hear_copy(item, repeated=repeated, now_ms=now_ms)
+
+    def _hear_new(self, frame: EnvelopeFrame, name: EnvelopeId, signal: Signal, now_ms: int) -> None:
+        if sum(not item.stored and not item.refused for item in self._items.values()) >= UNSTORED_MAX:
+            self._events.append(Rejected("busy"))
+            return
+        # Byte 0 names the class in clear: alerts (0) go first from the moment they are heard.
+        priority = Priority.ALERT if frame.envelope[0] & 0x0F == 0 else Priority.PEOPLE
+        parcel = Parcel(frame.envelope, name, frame.entry, frame.number, priority)
+        delay_ms = patience.contention_ms(self._cost_ms(parcel), signal, self._rng)
+        item = self._insert(_Item(parcel, frame.hops + 1, now_ms + delay_ms))
+        if item is None:
+            self._events.append(Rejected("full"))
+            return
+        item.heard_from.add(frame.sender)
+        item.holders.add(frame.sender)
+        self._events.append(EnvelopeHeard(parcel, frame.sender, frame.hops, signal))
+
+    def _hear_copy(self, item: _Item, *, repeated: bool, now_ms: int) -> None:
+        forwarding = item.due_ms is not None and item.attempts == 0
+        if forwarding and len(item.heard_from) > COPIES_ENOUGH:
+            item.due_ms = None
+            self._owe_receipt(item, now_ms)
+        elif repeated and not (forwarding and item.parcel.priority is not Priority.BACKGROUND):
+            # Whoever says it again has not heard that it is here.
+            self._owe_receipt(item, now_ms)
+
+    def _hear_receipt(self, frame: ReceiptFrame, now_ms: int) -> None:
+        if frame.counter <= self._heard_counters.get(frame.sender, -1):
+            self._events.append(Rejected("stale"))
+            return
+        self._heard_counters[frame.sender] = frame.counter
+        for prefix in frame.prefixes:
+            item = self._items.get(prefix)
+            if item is None:
+                self._events.append(Held(prefix, frame.sender))
+            elif not item.refused:
+                self._note_holders(item, {frame.sender}, now_ms)
+
+    def _note_holders(self, item: _Item, nodes: set[NodeIndex], now_ms: int) -> None:
+        for node in sorted(nodes - item.holders - {self._me}):
+            item.holders.add(node)
+            if item.stored:
+                self._events.append(Held(prefix_of(item.parcel.envelope_id), node))
+            else:
+                item.unreported.add(node)
+        if item.stored and item.due_ms is not None and not self._is_wanted(item):
+            item.due_ms = None
+            if item.attempts == 0 and item.parcel.entry != self._me:
+                self._owe_receipt(item, now_ms)
+
+    def _wake_for(self, node: NodeIndex, now_ms: int) -> None:
+        """A node is heard: what it lacks is worth another try, sooner than the backoff says."""
+        if node not in self._known:
+            return
+        for item in self._items.values():
+            if item.stored and not item.refused and node not in item.holders and item.quiet_until_ms <= now_ms:
+                item.quiet_until_ms = now_ms + item.wake_wait_ms
+                item.wake_wait_ms = min(2 * item.wake_wait_ms, patience.WAKE_MAX_MS)
+                soon_ms = now_ms + patience.receipt_ms(self._rng)
+                item.due_ms = soon_ms if item.due_ms is None else min(item.due_ms, soon_ms)
+
+    # Deciding
+
+    def _pass_on(self, item: _Item, now_ms: int) -> None:
+        if not self._missing(item) or item.hops > HOPS_MAX or len(item.heard_from) > COPIES_ENOUGH:
+            self._owe_receipt(item, now_ms)
+            return
+        if item.parcel.priority is Priority.BACKGROUND:
+            # The forward waits for spare airtime, and the sender must not take that for silence.
+            self._owe_receipt(item, now_ms)
+        item.due_ms = max(now_ms, item.forward_at_ms)
+
+    def _want(self, item: _Item, now_ms: int) -> None:
+        if item.stored and item.due_ms is None and item.attempts == 0 and self._is_wanted(item):
+            item.due_ms = now_ms
+
+    def _is_wanted(self, item: _Item) -> bool:
+        """Whether sending it (again) can still help somebody."""
+        if item.parcel.entry == self._me:
+            return not item.holders - {self._me} and bool(self._missing(item))
+        if item.attempts == 0:
+            return bool(self._missing(item))
+        others = item.holders - item.heard_from - {self._me, item.parcel.entry}
+        return not others and bool(self._missing(item)) and item.attempts < FORWARD_TRIES_MAX
+
+    def _missing(self, item: _Item) -> frozenset[NodeIndex]:
+        return self._known - item.holders - {self._me}
+
+    def _arm_retry(self, item: _Item, now_ms: int) -> None:
+        cost_ms = self._cost_ms(item.parcel)
+        item.quiet_until_ms = max(item.quiet_until_ms, now_ms + round(patience.patience_ms(cost_ms)))
+        wanted = self._is_wanted(item)
+        item.due_ms = now_ms + patience.retry_ms(cost_ms, item.attempts, self._rng) if wanted else None
+
+    def _owe_receipt(self, item: _Item, now_ms: int) -> None:
+        if len(self._receipts) < RECEIPTS_MAX:
+            self._receipts.setdefault(prefix_of(item.parcel.envelope_id), now_ms + patience.receipt_ms(self._rng))
+
+    def _insert(self, item: _Item) -> _Item | None:
+        if len(self._items) >= ITEMS_MAX:
+            idle = next((prefix for prefix, known in self._items.items() if known.is_idle), None)
+            if idle is None:
+                return None
+            del self._items[idle]
+        self._items[prefix_of(item.parcel.envelope_id)] = item
+        return item
+
+    def _keep_quiet(self, airtime_ms: float, now_ms: int) -> None:
+        self._channel_quiet_ms = max(self._channel_quiet_ms, now_ms + patience.quiet_ms(airtime_ms, self._rng))
+
+    # Sending
+
+    def _heads(self, now_ms: int) -> list[_Head]:
+        heads = [self._head(priority, now_ms) for priority in Priority]
+        return [head for head in (*heads, self._receipt_head(now_ms)) if head is not None]
+
+    def _head(self, priority: Priority, now_ms: int) -> _Head | None:
+        queue = [(item.due_ms, item) for item in self._items.values() if item.parcel.priority is priority]
+        due = [(due_ms, item) for due_ms, item in queue if due_ms is not None]
+        if not due:
+            return None
+        due_ms, item = min(due, key=lambda pair: pair[0])
+        if priority is Priority.BACKGROUND:
+            due_ms = max(due_ms, self._channel_quiet_ms)
+        return self._affordable(priority, due_ms, self._cost_ms(item.parcel), _RESERVES[priority], item, now_ms)
+
+    def _receipt_head(self, now_ms: int) -> _Head | None:
+        due = [*self._receipts.values(), *([] if self._hello_due_ms is None else [self._hello_due_ms])]
+        if not due or not self._own_counters:
+            return None
+        cost_ms = self._airtime_ms(receipt_frame_bytes(min(len(self._receipts), RECEIPT_PREFIXES_MAX)))
+        return self._affordable(_RECEIPT_RANK, min(due), cost_ms, PEOPLE_RESERVE, None, now_ms)
+
+    def _affordable(
+        self, rank: float, due_ms: int, cost_ms: float, reserve: float, item: _Item | None, now_ms: int
+    ) -> _Head | None:
+        afford_ms = self._budget.ready_at_ms(cost_ms, now_ms, reserve * self._budget.limit_ms)
+        return None if afford_ms is None else _Head(rank, max(due_ms, afford_ms), item)
+
+    def _send_envelope(self, item: _Item) -> Transmit:
+        purpose = Purpose.RETRY
+        if item.attempts == 0:
+            purpose = Purpose.ENTRY if item.parcel.entry == self._me else Purpose.FORWARD
+        item.due_ms = None
+        # To send it is to say that it is here.
+        self._receipts.pop(prefix_of(item.parcel.envelope_id), None)
+        self._flight = _Flight(item)
+        parcel = item.parcel
+        frame = EnvelopeFrame(self._me, min(item.hops, HOPS_MAX), parcel.entry, parcel.number, parcel.envelope)
+        return self._transmit(frame, purpose)
+
+    def _send_receipts(self, now_ms: int) -> Transmit:
+        prefixes = tuple(sorted(self._receipts, key=self._receipts.__getitem__)[:RECEIPT_PREFIXES_MAX])
+        for prefix in prefixes:
+            del self._receipts[prefix]
+        counter, self._own_counters = self._own_counters[0], self._own_counters[1:]
+        if self._hello_due_ms is not None:
+            self._hello_due_ms = None
+        self._flight = _Flight(None, prefixes)
+        return self._transmit(ReceiptFrame(self._me, counter, prefixes), Purpose.RECEIPT if prefixes else Purpose.HELLO)
+
+    def _transmit(self, frame: EnvelopeFrame | ReceiptFrame, purpose: Purpose) -> Transmit:
+        encoded = encode_frame(frame, self._link)
+        return Transmit(encoded, self._airtime_ms(len(encoded)), purpose)
+
+    def _cost_ms(self, parcel: Parcel) -> float:
+        return self._airtime_ms(envelope_frame_bytes(len(parcel.envelope), parcel.number))
+
+    def _ask_for_counters(self) -> None:
+        if len(self._own_counters) < COUNTERS_LOW and not self._asked_for_counters:
+            self._asked_for_counters = True
+            self._events.append(CountersNeeded())
+
+
+def fits(parcel: Parcel) -> bool:
+    """Whether the envelope fits one frame. Longer ones stay at their node until there are fragments."""
+    return envelope_frame_bytes(len(parcel.envelope), parcel.number) <= FRAME_BYTES_MAX
