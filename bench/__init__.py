@@ -1,0 +1,1 @@
+"""Benchmarks of TNTN: `bin/bench NAME`. Each is a module here with `main(arguments) -> int` and goals of its own."""
