@@ -7,6 +7,7 @@ from app.store.devices import DeviceStore
 from app.store.envelopes import EnvelopeStore
 from app.store.keeper import KeeperStore
 from app.store.node import NodeIdentity, NodeStore
+from app.store.overview import OverviewStore
 
 
 class Store:
@@ -20,6 +21,7 @@ class Store:
         self.custody = CustodyStore(database, identity.index)
         self.boards = BoardStore(database, identity.index)
         self.keeper = KeeperStore(database)
+        self.overview = OverviewStore(database)
 
     async def close(self) -> None:
         await self.database.close()
