@@ -30,7 +30,8 @@ _setup() {
   _is_installed "$1" && return
   trap '_stopped 130' INT
   trap '_stopped 143' TERM HUP
-  mkdir -p -- "$root/.cache" || _fail "$root can't be written to. Run this as the user that it belongs to."
+  [[ -w $root ]] || _fail "$root can't be written to. Run this as the user that it belongs to."
+  mkdir -p -- "$root/.cache"
   exec 9>"$root/.cache/setup.flock"
   if ! flock --nonblock 9; then
     _say "Another start is setting up; waiting for it."
