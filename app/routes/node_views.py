@@ -1,0 +1,134 @@
+"""The node's page in words: radio, neighbors, clock and storage, as they are at this moment."""
+
+import shutil
+from datetime import UTC, datetime
+
+import msgspec
+
+from app.clock import is_plausible
+from app.core.boards import Board
+from app.routes.boards import FACES
+from app.routes.site import NeighborHeard, RadioDescription, Site
+from app.store.overview import NodeHolding, Overview
+
+MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
+FULL_PERCENT = 90
+"""From here on the disk is drawn in red."""
+
+
+class PeerView(msgspec.Struct, frozen=True):
+    """Another node of the community."""
+
+    name: str
+    heard: str
+    signal: str
+    holds: str
+
+
+class GaugeView(msgspec.Struct, frozen=True):
+    """Something that runs out: `percent` is what is gone."""
+
+    percent: int
+    words: str
+
+
+class RadioView(msgspec.Struct, frozen=True):
+    """The radio's part of the page."""
+
+    port: str
+    profile: str
+    fault: str | None
+    airtime: GaugeView
+    used: str
+    budget: str
+    waiting: int
+
+
+class NodeView(msgspec.Struct, frozen=True):
+    """The whole page."""
+
+    device: str
+    counts: list[tuple[str, int]]
+    peers: list[PeerView]
+    radio: RadioView | None
+    overview: Overview
+    database: str
+    disk: GaugeView
+    clock: str
+    clock_words: str
+    clock_is_good: bool
+
+
+async def node_view(site: Site) -> NodeView:
+    """The node at this moment."""
+    store = site.node.store
+    now_ms = site.clock.now_ms()
+    totals = await store.boards.totals()
+    overview = await store.overview.counts()
+    holdings = await store.overview.holdings(site.node.identity.index)
+    radio = None if site.radio is None else site.radio.describe()
+    now = datetime.fromtimestamp(now_ms / 1000, UTC)
+    return NodeView(
+        device=site.node.identity.key.device_id.hex(),
+        counts=[(FACES[board].title, totals[board]) for board in Board if totals[board]],
+        peers=[_peer(holding, overview.envelopes, radio) for holding in holdings],
+        radio=None if radio is None else _radio(radio),
+        overview=overview,
+        database=size_words(overview.bytes),
+        disk=_disk(site),
+        clock=f"{now:%Y-%m-%dT%H:%MZ}",
+        clock_words=f"{now:%b} {now.day}, {now:%Y, %H:%M} UTC",
+        clock_is_good=is_plausible(now_ms),
+    )
+
+
+def _peer(holding: NodeHolding, envelopes: int, radio: RadioDescription | None) -> PeerView:
+    heard: dict[int, NeighborHeard] = {} if radio is None else {found.index: found for found in radio.neighbors}
+    neighbor = heard.get(holding.index)
+    return PeerView(
+        name=holding.name,
+        heard="not since the start" if neighbor is None else ago_words(neighbor.ago_ms),
+        signal="" if neighbor is None else f"{neighbor.rssi_dbm:.0f} dBm, SNR {neighbor.snr_db:.0f} dB",
+        holds=f"{holding.held:,} of {envelopes:,}",
+    )
+
+
+def _radio(radio: RadioDescription) -> RadioView:
+    percent = round(100 * radio.used_ms / radio.budget_ms) if radio.budget_ms else 0
+    used, budget = seconds_words(radio.used_ms), seconds_words(radio.budget_ms)
+    gauge = GaugeView(min(percent, 100), f"{used} of {budget} of airtime used this hour, {percent} percent")
+    return RadioView(radio.port, radio.profile, radio.fault, gauge, used, budget, radio.waiting)
+
+
+def _disk(site: Site) -> GaugeView:
+    usage = shutil.disk_usage(site.node.store.database.path.parent)
+    percent = round(100 * (usage.total - usage.free) / usage.total)
+    return GaugeView(percent, f"{size_words(usage.free)} free of {size_words(usage.total)}")
+
+
+def ago_words(ms: int) -> str:
+    """“just now”, “6 min ago”, “9 h ago”, “2 days ago”."""
+    if ms < MINUTE_MS:
+        return "just now"
+    if ms < HOUR_MS:
+        return f"{ms // MINUTE_MS} min ago"
+    if ms < 2 * DAY_MS:
+        return f"{ms // HOUR_MS} h ago"
+    return f"{ms // DAY_MS} days ago"
+
+
+def seconds_words(ms: float) -> str:
+    """“13.7 s”."""
+    return f"{ms / 1000:.1f} s"
+
+
+def size_words(count: int) -> str:
+    """“11.2 GB”, in powers of ten, as disks are sold."""
+    size, unit = float(count), "B"
+    for larger in ("kB", "MB", "GB", "TB"):
+        if size < 1000:
+            break
+        size, unit = size / 1000, larger
+    return f"{size:.0f} {unit}" if unit == "B" or size >= 100 else f"{size:.1f} {unit}"

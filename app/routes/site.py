@@ -1,0 +1,139 @@
+"""What every route shares: the node, its pages and its templates; and how a page is answered.
+
+Routes find it with `site_of(request)`. It is put together in app/server.py.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+import msgspec
+from litestar import Request, Response
+from litestar.datastructures import State
+from markupsafe import Markup
+
+from app.assets import Assets
+from app.clock import Clock
+from app.core.boards import Board
+from app.founding import Node
+from app.front import form_of
+from app.page_cache import PageCache, PageKey
+from app.representation import Headers, Representation
+from app.templates import Templates
+
+HTML = "text/html; charset=utf-8"
+JSON = "application/json"
+PAGE_HEADERS: Headers = (
+    (b"cache-control", b"no-cache"),
+    (b"vary", b"accept, accept-encoding, hx-request-type"),
+)
+"""A browser keeps a page, and asks each time whether it is still the same."""
+BEFORE_BYTES_MAX = 400
+"""A place on a board: a name of 40 characters and an id, percent-encoded."""
+
+AnyRequest = Request[Any, Any, State]
+
+
+class NeighborHeard(msgspec.Struct, frozen=True):
+    """A node as it was last heard on the air."""
+
+    index: int
+    ago_ms: int
+    rssi_dbm: float
+    snr_db: float
+
+
+class RadioDescription(msgspec.Struct, frozen=True):
+    """The radio now. `fault` is a sentence, None while it works; `used_ms` of `budget_ms` an hour went out."""
+
+    port: str
+    profile: str
+    fault: str | None
+    used_ms: float
+    budget_ms: float
+    waiting: int
+    neighbors: tuple[NeighborHeard, ...]
+
+
+class Radio(Protocol):
+    """Where the node's page learns of the radio."""
+
+    def describe(self) -> RadioDescription: ...
+
+
+class Site:
+    """One node's web site."""
+
+    def __init__(self, node: Node, assets: Assets, pages: PageCache, radio: Radio | None) -> None:
+        self.node = node
+        self.pages = pages
+        self.radio = radio
+        self.templates = Templates(assets)
+        self.name = node.identity.name
+        self.community = node.identity.community
+        self.join_policy = node.identity.join_policy
+        # Our own JSON; "<" cannot end the script block because no file name holds one.
+        self.import_map = Markup(assets.import_map)  # noqa: S704
+
+    @property
+    def clock(self) -> Clock:
+        return self.node.clock
+
+    async def refresh(self) -> None:
+        """Take over what the keeper changed; every page shows it."""
+        identity = await self.node.store.node.identity()
+        assert identity is not None
+        self.name, self.join_policy = identity.name, identity.join_policy
+        self.pages.invalidate(Board)
+
+    def render(self, template: str, page: str, **context: Any) -> bytes:
+        """A page as bytes; `page` is the place in the navigation."""
+        return self.templates.render(template, site=self, page=page, **context)
+
+    async def answer(
+        self,
+        request: AnyRequest,
+        boards: Iterable[Board],
+        render: Callable[[str], Awaitable[bytes]],
+        until_ms: int | None = None,
+    ) -> "KeptResponse":
+        """A page in the form that was asked for (html, fragment or json), from the cache where it is kept."""
+        scope = request.scope
+        form = form_of(scope["headers"])
+
+        async def represent() -> Representation:
+            return Representation(await render(form), JSON if form == "json" else HTML, PAGE_HEADERS)
+
+        query = scope["query_string"]
+        if query and not (query.startswith(b"before=") and len(query) <= BEFORE_BYTES_MAX):
+            return KeptResponse(await represent())
+        key = PageKey(scope["path"], query, form)
+        return KeptResponse(await self.pages.get(key, frozenset(boards), represent, until_ms))
+
+    def midnight_ms(self) -> int:
+        """When the present day ends where the node stands: pages that speak of days end then."""
+        now = datetime.fromtimestamp(self.clock.now_ms() / 1000).astimezone()
+        midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        return int(midnight.timestamp() * 1000)
+
+
+class KeptResponse(Response[bytes]):
+    """A finished representation on its way through the framework, untouched."""
+
+    def __init__(self, representation: Representation) -> None:
+        super().__init__(b"")
+        self._representation = representation
+
+    def to_asgi_response(self, *_: Any, **__: Any) -> Any:
+        return self._representation
+
+
+def site_of(request: AnyRequest) -> Site:
+    """The site that a request is for."""
+    site: Site = request.app.state.site
+    return site
+
+
+def page_response(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
+    """A page that is nobody else's: not kept anywhere."""
+    return Response(body, status_code=status, media_type=HTML, headers={"cache-control": "no-store", **(headers or {})})

@@ -1,0 +1,147 @@
+"""Records as pages and programs want to see them: words made of what the store holds.
+
+Times are given in UTC with their machine form beside them; a script turns them into the reader's own.
+"""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+from app.clock import unix_ms_of
+from app.core.boards import Board
+from app.store.boards import Standing
+
+EXCERPT_CHARACTERS = 240
+"""What four lines on a phone hold."""
+CANVASES = 5
+"""Colors of awnings in the style sheet."""
+
+
+class EntryView(msgspec.Struct, frozen=True):
+    """An entry on a board."""
+
+    id: str
+    title: str
+    excerpt: str
+    author: str
+    written: str
+    written_words: str
+    via: str
+    kept_words: str
+    canvas: int
+    listing: Any | None
+
+
+class RecordView(msgspec.Struct, frozen=True):
+    """A record on its own page."""
+
+    id: str
+    board: str
+    board_title: str
+    title: str
+    paragraphs: list[str]
+    author: str
+    initials: str
+    written: str
+    written_words: str
+    via: str
+    entered_at: str
+    kept_by: int
+    kept_words: str
+    until: str | None
+    until_words: str | None
+    listing: Any | None
+
+
+class ReplyView(msgspec.Struct, frozen=True):
+    """An answer below a record."""
+
+    id: str
+    author: str
+    initials: str
+    written: str
+    written_words: str
+    via: str
+    whole: str
+
+
+def entry_view(standing: Standing) -> EntryView:
+    """For a board."""
+    written, words = minute_words(standing.minutes)
+    return EntryView(
+        standing.record_id.hex(),
+        standing.title,
+        excerpt(standing.text),
+        standing.author,
+        written,
+        words,
+        standing.via or "this node",
+        nodes_words(standing.kept_by),
+        standing.record_id[0] % CANVASES + 1,
+        None,
+    )
+
+
+def record_view(standing: Standing, titles: dict[Board, str]) -> RecordView:
+    """For a record's own page."""
+    written, words = minute_words(standing.minutes)
+    until, until_words = (None, None) if standing.hidden_after is None else minute_words(standing.hidden_after)
+    return RecordView(
+        standing.record_id.hex(),
+        standing.board,
+        titles[standing.board],
+        standing.title,
+        [part for part in standing.text.split("\n\n") if part.strip()],
+        standing.author,
+        initials(standing.author),
+        written,
+        words,
+        standing.via or "this node",
+        standing.entry or "this node",
+        standing.kept_by,
+        nodes_words(standing.kept_by),
+        until,
+        None if until_words is None else until_words.rsplit(",", 1)[0],
+        None,
+    )
+
+
+def reply_view(standing: Standing) -> ReplyView:
+    """For the thread below a record."""
+    written, words = minute_words(standing.minutes)
+    return ReplyView(
+        standing.record_id.hex(),
+        standing.author,
+        initials(standing.author),
+        written,
+        words,
+        standing.via or "this node",
+        "\n".join(part for part in (standing.title, standing.text) if part),
+    )
+
+
+@lru_cache(4096)
+def minute_words(minutes: int) -> tuple[str, str]:
+    """(machine form, words) of minutes since 2025, both in UTC."""
+    moment = datetime.fromtimestamp(unix_ms_of(minutes) / 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%MZ}", f"{moment:%b} {moment.day}, {moment:%Y, %H:%M} UTC"
+
+
+def nodes_words(count: int) -> str:
+    """“1 node”, “3 nodes”."""
+    return "1 node" if count == 1 else f"{count} nodes"
+
+
+def excerpt(text: str) -> str:
+    """The beginning of a text, cut between words."""
+    if len(text) <= EXCERPT_CHARACTERS:
+        return text
+    return text[:EXCERPT_CHARACTERS].rsplit(None, 1)[0].rstrip(".,;:") + "…"
+
+
+def initials(name: str) -> str:
+    """Up to two letters for a stamp."""
+    parts = name.split()
+    return "".join(part[0] for part in (parts[0], parts[-1]) if part)[: 2 if len(parts) > 1 else 1].upper()

@@ -1,0 +1,220 @@
+"""Runs a node until it is told to stop: HTTP and HTTPS side by side in one event loop.
+
+TLS is held to one suite by OpenSSL's configuration, which a process reads before Python can touch it: where the
+process was started without it, it starts itself again under it.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import os
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import uvicorn
+import uvloop
+
+from app import founding
+from app.clock import Clock, SystemClock
+from app.errors import DeviceError, InputError
+from app.founding import Node
+from app.hotspot.certificates import Certificates, ensure_certificates
+
+TLS_CONFIG = Path(__file__).parent / "hotspot" / "tls.cnf"
+STOP_SECONDS = 1
+"""What requests in flight are given when the node stops; it is gone within two."""
+KEEP_ALIVE_SECONDS = 15
+"""A phone that reads one notice after another keeps its connection."""
+BACKLOG = 256
+CONNECTIONS_MAX = 512
+"""Open connections; a hotspot of a Pi serves some thirty phones of six connections each."""
+RENEWAL_SECONDS = 24 * 3600
+NOBODY = "192.0.2.1"
+"""An address of documentation (RFC 5737): asked only which of our own addresses would be used, nothing is sent."""
+
+
+class Listeners(msgspec.Struct, frozen=True):
+    """The two sockets of a node."""
+
+    http: socket.socket
+    https: socket.socket
+
+    @property
+    def http_port(self) -> int:
+        return int(self.http.getsockname()[1])
+
+    @property
+    def https_port(self) -> int:
+        return int(self.https.getsockname()[1])
+
+
+def run_node(options: argparse.Namespace) -> int:
+    """`tntn run`: until INT or TERM. The exit code."""
+    hold_tls_to_one_suite()
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_run(options))
+
+
+def hold_tls_to_one_suite() -> None:
+    """Start this process again under our OpenSSL configuration, unless it runs under it already."""
+    if os.environ.get("OPENSSL_CONF") != str(TLS_CONFIG):
+        os.environ["OPENSSL_CONF"] = str(TLS_CONFIG)
+        sys.stdout.flush()
+        os.execv(sys.executable, sys.orig_argv)
+
+
+async def _run(options: argparse.Namespace) -> int:
+    clock = SystemClock()
+    listeners = open_listeners(options.host, options.http, options.https)
+    node = await founding.start_node(options.data, clock, options.name, options.community, options.join)
+    try:
+        certificates = ensure_certificates(options.data, _own_hosts(), _now(clock))
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        async with serving(node, listeners, certificates, await _radio(node, options.radio)):
+            await _announce(node, listeners, options.host)
+            renewal = asyncio.create_task(_renew(options.data, clock, certificates), name="certificates: renew")
+            await stop.wait()
+            renewal.cancel()
+    finally:
+        await node.close()
+    return 0
+
+
+def open_listeners(host: str, http: int, https: int) -> Listeners:
+    """Both sockets, or InputError that says which port is taken."""
+    opened: list[socket.socket] = []
+    for option, port in (("--http", http), ("--https", https)):
+        try:
+            opened.append(socket.create_server((host, port), backlog=BACKLOG))
+        except OSError as error:
+            for listener in opened:
+                listener.close()
+            raise InputError(
+                f"Port {port} cannot be opened on {host}: {error.strerror}. Choose another with {option} PORT."
+            ) from error
+    return Listeners(*opened)
+
+
+@contextlib.asynccontextmanager
+async def serving(node: Node, listeners: Listeners, certificates: Certificates, radio: Any = None) -> AsyncIterator[None]:
+    """Both servers answer within the block; afterwards everything has stopped."""
+    from app.server import create_app, running
+
+    application = create_app(node, radio)
+    servers = [_Server(_config(application)), _Server(_config(application, certificates))]
+    async with running(node, radio), asyncio.TaskGroup() as tasks:
+        for server, listener in zip(servers, (listeners.http, listeners.https), strict=True):
+            tasks.create_task(server.serve([listener]), name=f"http: {listener.getsockname()[1]}")
+        while not all(server.started for server in servers):
+            await asyncio.sleep(0.005)
+        # What was made until now stays: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        try:
+            yield
+        finally:
+            for server in servers:
+                server.should_exit = True
+
+
+def tls_context(certificates: Certificates) -> ssl.SSLContext:
+    """TLS 1.3 with the node's certificate. The suite is that of tls.cnf; run_node sees to it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(certificates.chain, certificates.key)
+    return context
+
+
+class _Server(uvicorn.Server):
+    """Signals are ours: both servers stop at one."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _config(application: Any, certificates: Certificates | None = None) -> uvicorn.Config:
+    return uvicorn.Config(
+        application,
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        limit_concurrency=CONNECTIONS_MAX,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        backlog=BACKLOG,
+        ssl_certfile=None if certificates is None else certificates.chain,
+        ssl_context_factory=None if certificates is None else lambda *_: _remembered(certificates),
+    )
+
+
+_contexts: dict[Path, ssl.SSLContext] = {}
+"""By certificate file: a renewed certificate is loaded into the context that connections are made with."""
+
+
+def _remembered(certificates: Certificates) -> ssl.SSLContext:
+    context = _contexts[certificates.chain] = tls_context(certificates)
+    return context
+
+
+async def _renew(data: Path, clock: Clock, certificates: Certificates) -> None:
+    while True:
+        await asyncio.sleep(RENEWAL_SECONDS)
+        if ensure_certificates(data, _own_hosts(), _now(clock)).renewed:
+            _contexts[certificates.chain].load_cert_chain(certificates.chain, certificates.key)
+
+
+async def _radio(node: Node, asked: str | None) -> Any:
+    """The radio on the port that was given now or before; `none` forgets it."""
+    port = node.identity.radio_port if asked is None else None if asked == "none" else asked
+    if port != node.identity.radio_port:
+        await node.store.node.set_radio_port(port)
+    if port is None:
+        return None
+    from app.radio.supervisor import RadioSupervisor
+
+    return RadioSupervisor(node, port)
+
+
+async def _announce(node: Node, listeners: Listeners, host: str) -> None:
+    everywhere = host in ("0.0.0.0", "::")  # noqa: S104 - a comparison
+    shown = ["localhost", *(_addresses() if everywhere else [])] if everywhere else [host]
+    print(f"{node.identity.name} is up, a node of {node.identity.community}.")
+    print("Read and write: " + "  ".join(f"https://{name}:{listeners.https_port}/" for name in shown))
+    print("Read only:      " + "  ".join(f"http://{name}:{listeners.http_port}/" for name in shown))
+    link = await founding.keeper_link(node)
+    print(f"Keeper, once:   https://{shown[0]}:{listeners.https_port}{link}")
+    print("Ctrl-C stops it.", flush=True)
+
+
+def _own_hosts() -> list[str]:
+    name = socket.gethostname().split(".")[0].lower()
+    return [f"{name}.local", f"{name}.lan", *_addresses()]
+
+
+def _addresses() -> list[str]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((NOBODY, 9))
+        except OSError:  # no network yet
+            return []
+        return [probe.getsockname()[0]]
+
+
+def _now(clock: Clock) -> datetime:
+    return datetime.fromtimestamp(clock.now_ms() / 1000, UTC)
