@@ -33,6 +33,7 @@ from app.radio.parcel import (
     EnvelopeHeard,
     Event,
     Held,
+    Neighbor,
     Parcel,
     Priority,
     Purpose,
@@ -136,6 +137,7 @@ class Gossip:
         self._items: dict[EnvelopePrefix, _Item] = {}
         self._receipts: dict[EnvelopePrefix, int] = {}
         self._hello_due_ms: int | None = None
+        self._neighbors: dict[NodeIndex, Neighbor] = {}
         self._heard_counters: dict[NodeIndex, int] = {}
         self._own_counters = range(0)
         self._asked_for_counters = False
@@ -216,6 +218,7 @@ class Gossip:
         if frame.sender == self._me:
             self._events.append(Rejected("echo"))
             return
+        self._neighbors[frame.sender] = Neighbor(now_ms, signal)
         self._keep_quiet(self._airtime_ms(len(data)), now_ms)
         match frame:
             case EnvelopeFrame():
@@ -268,6 +271,10 @@ class Gossip:
         for item in self._items.values():
             counts[item.parcel.priority] += item.due_ms is not None
         return counts
+
+    def neighbors(self) -> dict[NodeIndex, Neighbor]:
+        """The nodes heard directly, with when and how well they were heard last."""
+        return dict(self._neighbors)
 
     # Hearing
 

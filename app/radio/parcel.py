@@ -43,6 +43,13 @@ class Signal(msgspec.Struct, frozen=True):
     snr_db: float | None = None
 
 
+class Neighbor(msgspec.Struct, frozen=True):
+    """When, on the machine's clock, and how well a node was last heard."""
+
+    heard_ms: int
+    signal: Signal
+
+
 class Transmit(msgspec.Struct, frozen=True):
     """A frame for the modem, and what it costs."""
 
