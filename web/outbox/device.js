@@ -9,6 +9,8 @@ import { read, write } from "tntn/outbox/database.js";
 export const NAME_CHARACTERS_MAX = 40;
 const KEY = "this";
 const LOCK = "tntn-device";
+/** Tells app.js that this phone has an outbox to look after; phones that only read load nothing of it. */
+const MARK = "tntn-writes";
 
 /** { id, idHex, name, publicKey, isHeldByBrowser, sequences, sign(message) } or null before the first visit's name. */
 export async function thisDevice() {
@@ -26,6 +28,7 @@ export function makeDevice(name) {
     const id = (await sha256(publicKey)).slice(0, 4);
     const device = { id, publicKey, secret, name: tidy, sequences: {} };
     await write("device", (store) => store.put(device, KEY));
+    localStorage.setItem(MARK, "1");
     navigator.storage?.persist?.(); // some browsers ask the person: nothing waits for the answer
     return withSign(device);
   });

@@ -19,6 +19,12 @@ export const entries = async () => (await readAll("outbox")).sort((one, other) =
 
 export const isFinished = ({ state, keptBy }) => state === REFUSED || (state !== WAITING && keptBy >= KEPT_BY_ENOUGH);
 
+/** The state in words. */
+export function stateWords({ state, keptBy }) {
+  if (state === KEPT) return keptBy === 1 ? "Kept by 1 node" : `Kept by ${keptBy} nodes`;
+  return { [WAITING]: "Waiting on your phone", [PARKED]: "Held at the node", [REFUSED]: "Not posted" }[state];
+}
+
 export async function add(entry) {
   await write("outbox", (store) => store.put({ state: WAITING, keptBy: 0, offered: false, ...entry }));
   announce();

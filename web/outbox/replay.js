@@ -12,8 +12,8 @@ const PAUSE_FIRST_MS = 2000;
 const PAUSE_LONGEST_MS = 60_000;
 /** As many ids as one question takes. */
 const IDS_MAX = 100;
-/** Answers that are about this moment, not about the record. */
-const TRY_LATER = new Set([401, 404, 405, 408, 413, 425, 429]);
+/** Answers that are about this moment, not about the record: a status, or the word in `error`. */
+const TRY_LATER = new Set([401, 404, 405, 408, 425, 429, "limit"]);
 
 let pauseMs = PAUSE_FIRST_MS;
 let timer;
@@ -23,7 +23,7 @@ let again = false;
 /** Starts replaying and goes on while the page is open. */
 export function keepReplaying() {
   addEventListener("online", replayNow);
-  addEventListener("visibilitychange", () => document.visibilityState === "visible" && replayNow());
+  addEventListener("visibilitychange", replayWhenVisible);
   return replayNow();
 }
 
@@ -41,6 +41,10 @@ export function takeBack(id) {
     await remove(id);
     return true;
   });
+}
+
+function replayWhenVisible() {
+  if (document.visibilityState === "visible") replayNow();
 }
 
 function start() {
@@ -94,7 +98,7 @@ async function offer(entry, node) {
   const { status, json } = await ask("/api/v1/records", { record: base64url(entry.record) }).catch(() => ({}));
   const message = json?.message ?? null;
   if (!status) return false;
-  if (status >= 500 || TRY_LATER.has(status)) {
+  if (status >= 500 || TRY_LATER.has(status) || TRY_LATER.has(json.error)) {
     await update(entry.id, { message });
     return false;
   }

@@ -1,0 +1,46 @@
+// What the notice costs on the radio, shown while it is written: its frame's bytes and their time on air.
+
+import { FRAME_BYTES_MAX, radioCost } from "tntn/core/airtime.js";
+import { pack } from "tntn/core/compression.js";
+import { BODY_BYTES_MAX } from "tntn/core/record.js";
+import { postBody } from "tntn/outbox/writing.js";
+
+/** Version and class, author, a sequence of two bytes, minutes, kind, signature. */
+const SIGNED_OVERHEAD_BYTES = 1 + 4 + 2 + 3 + 1 + 64;
+const METER_MARKS = 12;
+/** Above this share of a frame the meter turns: a few words more and it no longer fits. */
+const NEARLY_FULL = 0.9;
+
+export async function showCost(form) {
+  const { title, text } = form.elements;
+  if (!title.value.trim()) return;
+  const body = postBody(title.value, text.value);
+  const { wireBody } = await pack(body);
+  const cost = radioCost(SIGNED_OVERHEAD_BYTES + wireBody.length);
+  const box = form.querySelector("[data-cost]");
+  box.querySelector("[data-frames]").textContent = cost.fits ? "1 radio frame" : "Too long for the radio";
+  box.querySelector("[data-size]").textContent = `${cost.bytes} bytes, ${(cost.ms / 1000).toFixed(1)} s on the air`;
+  box.querySelector("[data-advice]").textContent = advice(cost, body.length, wireBody.length);
+  showMeter(box.querySelector("[data-meter]"), cost.bytes / FRAME_BYTES_MAX);
+}
+
+function advice({ bytes, fits }, plainBytes, wireBytes) {
+  if (plainBytes > BODY_BYTES_MAX) return "This is more than one notice can hold. Split it in two.";
+  if (fits) return "Goes to the other nodes by radio.";
+  const cut = Math.ceil(((bytes - FRAME_BYTES_MAX) * plainBytes) / wireBytes);
+  return `It fits no single radio frame, so it stays on this node for now. About ${cut} characters fewer, and it travels.`;
+}
+
+function showMeter(meter, share) {
+  const marks = Math.ceil(Math.min(share, 1) * METER_MARKS);
+  meter.hidden = false;
+  meter.setAttribute("role", "img");
+  meter.setAttribute("aria-label", `${Math.round(share * 100)}% of a radio frame`);
+  meter.replaceChildren(
+    ...Array.from({ length: METER_MARKS }, (_, index) => {
+      const mark = document.createElement("i");
+      if (index < marks) mark.className = share > NEARLY_FULL ? "on hot" : "on";
+      return mark;
+    }),
+  );
+}
