@@ -17,10 +17,10 @@ class Person:
         self.name = name
         self.sequence = 0
 
-    def introduce(self) -> bytes:
+    def introduce(self, minutes: int = NOW_MINUTES) -> bytes:
         """The signed introduction, as it is posted."""
         body = DeviceIntroduction(self.key.public_key, self.name).encode()
-        return self.say(Kind.DEVICE, body, Lifetime.PERMANENT).encode()
+        return self.say(Kind.DEVICE, body, Lifetime.PERMANENT, minutes).encode()
 
     def write(self, text: str, minutes: int = NOW_MINUTES, ref: bytes | None = None) -> bytes:
         """A signed post."""

@@ -1,0 +1,1 @@
+"""A real node process, treated badly: killed, starved of disk, fed noise."""
