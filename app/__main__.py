@@ -94,6 +94,9 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _run(options: argparse.Namespace) -> int:
+    from app.hotspot.suite import hold_tls_to_one_suite
+
+    hold_tls_to_one_suite()
     from app.serving import run_node
 
     if options.join == "-":

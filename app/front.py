@@ -4,6 +4,7 @@ Files and kept pages are answered here, before any routing. HEAD is GET without 
 answers gets the security headers.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from app.assets import Assets
@@ -43,7 +44,7 @@ def security_headers(import_map_hash: str) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def form_of(headers: list[tuple[bytes, bytes]]) -> str:
+def form_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """What a browser or program wants: a whole page, a fragment for htmx, or JSON."""
     form = "html"
     for name, value in headers:

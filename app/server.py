@@ -46,11 +46,15 @@ ROUTES = (
 )
 
 
-def create_app(node: Node, radio: RadioSupervisor | None = None, *, keep_pages: bool = True) -> Front:
-    """The ASGI application of a node. `keep_pages=False` renders every page anew, for measuring."""
+def create_app(
+    node: Node, radio: RadioSupervisor | None = None, *, https_port: int | None = None, keep_pages: bool = True
+) -> Front:
+    """The ASGI application of a node. `https_port` is where pages over plain HTTP point those who want to write;
+    `keep_pages=False` renders every page anew, for measuring.
+    """
     assets = Assets.load()
     pages = PageCache(node.clock, enabled=keep_pages)
-    site = Site(node, assets, pages, None if radio is None else _RadioOnPage(node, radio))
+    site = Site(node, assets, pages, None if radio is None else _RadioOnPage(node, radio), https_port)
 
     def forget(event: BoardsChanged) -> None:
         pages.invalidate(event.revisions)

@@ -1,18 +1,16 @@
 """Runs a node until it is told to stop: HTTP and HTTPS side by side in one event loop.
 
-TLS is held to one suite by OpenSSL's configuration, which a process reads before Python can touch it: where the
-process was started without it, it starts itself again under it.
+TLS is held to one suite by OpenSSL's configuration (app/hotspot/suite.py), which a process reads when it starts.
 """
 
 import argparse
 import asyncio
 import contextlib
 import gc
-import os
+import logging
 import signal
 import socket
 import ssl
-import sys
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,11 +22,11 @@ import uvloop
 
 from app import founding
 from app.clock import Clock, SystemClock
-from app.errors import DeviceError, InputError
+from app.errors import InputError
 from app.founding import Node
 from app.hotspot.certificates import Certificates, ensure_certificates
+from app.hotspot.suite import hold_tls_to_one_suite
 
-TLS_CONFIG = Path(__file__).parent / "hotspot" / "tls.cnf"
 STOP_SECONDS = 1
 """What requests in flight are given when the node stops; it is gone within two."""
 KEEP_ALIVE_SECONDS = 15
@@ -59,16 +57,10 @@ class Listeners(msgspec.Struct, frozen=True):
 def run_node(options: argparse.Namespace) -> int:
     """`tntn run`: until INT or TERM. The exit code."""
     hold_tls_to_one_suite()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("uvicorn.error").addFilter(_is_no_stop)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(_run(options))
-
-
-def hold_tls_to_one_suite() -> None:
-    """Start this process again under our OpenSSL configuration, unless it runs under it already."""
-    if os.environ.get("OPENSSL_CONF") != str(TLS_CONFIG):
-        os.environ["OPENSSL_CONF"] = str(TLS_CONFIG)
-        sys.stdout.flush()
-        os.execv(sys.executable, sys.orig_argv)
 
 
 async def _run(options: argparse.Namespace) -> int:
@@ -80,9 +72,10 @@ async def _run(options: argparse.Namespace) -> int:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        async with serving(node, listeners, certificates, await _radio(node, options.radio)):
+        context = tls_context(certificates)
+        async with serving(node, listeners, context, await _radio(node, options.radio)):
             await _announce(node, listeners, options.host)
-            renewal = asyncio.create_task(_renew(options.data, clock, certificates), name="certificates: renew")
+            renewal = asyncio.create_task(_renew(options.data, clock, context), name="certificates: renew")
             await stop.wait()
             renewal.cancel()
     finally:
@@ -106,17 +99,17 @@ def open_listeners(host: str, http: int, https: int) -> Listeners:
 
 
 @contextlib.asynccontextmanager
-async def serving(node: Node, listeners: Listeners, certificates: Certificates, radio: Any = None) -> AsyncIterator[None]:
+async def serving(node: Node, listeners: Listeners, context: ssl.SSLContext, radio: Any = None) -> AsyncIterator[None]:
     """Both servers answer within the block; afterwards everything has stopped."""
     from app.server import create_app, running
 
-    application = create_app(node, radio)
-    servers = [_Server(_config(application)), _Server(_config(application, certificates))]
+    application = create_app(node, radio, https_port=listeners.https_port)
+    servers = [_Server(_config(application)), _Server(_config(application, context))]
     async with running(node, radio), asyncio.TaskGroup() as tasks:
         for server, listener in zip(servers, (listeners.http, listeners.https), strict=True):
             tasks.create_task(server.serve([listener]), name=f"http: {listener.getsockname()[1]}")
-        while not all(server.started for server in servers):
-            await asyncio.sleep(0.005)
+        for server in servers:
+            await server.answering.wait()
         # What was made until now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -136,14 +129,29 @@ def tls_context(certificates: Certificates) -> ssl.SSLContext:
 
 
 class _Server(uvicorn.Server):
-    """Signals are ours: both servers stop at one."""
+    """Signals are ours: both servers stop at one. `answering` is set once connections are taken."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.answering = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.answering.set()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
 
 
-def _config(application: Any, certificates: Certificates | None = None) -> uvicorn.Config:
+def _is_no_stop(record: logging.LogRecord) -> bool:
+    """Requests that are cut short because the node stops are no errors."""
+    kind = record.exc_info[0] if record.exc_info else None
+    is_cancelled = kind is not None and issubclass(kind, asyncio.CancelledError)
+    return not (is_cancelled or record.getMessage().startswith("Cancel "))
+
+
+def _config(application: Any, context: ssl.SSLContext | None = None) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         http="httptools",
@@ -158,25 +166,18 @@ def _config(application: Any, certificates: Certificates | None = None) -> uvico
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
         backlog=BACKLOG,
-        ssl_certfile=None if certificates is None else certificates.chain,
-        ssl_context_factory=None if certificates is None else lambda *_: _remembered(certificates),
+        ssl_certfile="in the context" if context else None,
+        ssl_context_factory=(lambda *_: context) if context else None,
     )
 
 
-_contexts: dict[Path, ssl.SSLContext] = {}
-"""By certificate file: a renewed certificate is loaded into the context that connections are made with."""
-
-
-def _remembered(certificates: Certificates) -> ssl.SSLContext:
-    context = _contexts[certificates.chain] = tls_context(certificates)
-    return context
-
-
-async def _renew(data: Path, clock: Clock, certificates: Certificates) -> None:
+async def _renew(data: Path, clock: Clock, context: ssl.SSLContext) -> None:
+    """A certificate near its end is replaced in place: connections made from then on get the new one."""
     while True:
         await asyncio.sleep(RENEWAL_SECONDS)
-        if ensure_certificates(data, _own_hosts(), _now(clock)).renewed:
-            _contexts[certificates.chain].load_cert_chain(certificates.chain, certificates.key)
+        certificates = ensure_certificates(data, _own_hosts(), _now(clock))
+        if certificates.renewed:
+            context.load_cert_chain(certificates.chain, certificates.key)
 
 
 async def _radio(node: Node, asked: str | None) -> Any:

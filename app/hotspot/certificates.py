@@ -83,7 +83,8 @@ def _is_good(certificates: Certificates, authority: x509.Certificate, wanted: se
     leaf = x509.load_pem_x509_certificate(certificates.chain.read_bytes())
     key = serialization.load_pem_private_key(certificates.key.read_bytes(), None)
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    hosts = {str(host) for host in (*names.get_values_for_type(x509.DNSName), *names.get_values_for_type(x509.IPAddress))}
+    hosts = set(names.get_values_for_type(x509.DNSName))
+    hosts |= {str(address) for address in names.get_values_for_type(x509.IPAddress)}
     return (
         leaf.issuer == authority.subject
         and key.public_key() == leaf.public_key()
@@ -187,7 +188,7 @@ def _private_pem(key: Key) -> bytes:
 def _write(path: Path, content: bytes) -> None:
     """Whole or not at all, readable by the node's user only."""
     fresh = path.with_suffix(".new")
-    with open(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
+    with os.fdopen(os.open(fresh, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

@@ -31,7 +31,7 @@ class RecordAnswer(msgspec.Struct, frozen=True):
     kind: Annotated[int, Meta(description="2 a post, 3 a directory entry")]
     board: Board
     author: AuthorAnswer
-    written: Annotated[str, Meta(description="UTC, to the minute, as the author's clock said", examples=["2026-10-08T14:05Z"])]
+    written: Annotated[str, Meta(description="UTC, as the author's clock said", examples=["2026-10-08T14:05Z"])]
     via: Annotated[str | None, Meta(description="The node it was heard from; null when it was written at this one")]
     entered: Annotated[str | None, Meta(description="The node it entered the network at; null when it was this one")]
     kept_by: Annotated[int, Meta(description="Nodes known to have it on their disk, this one counted", ge=1)]

@@ -7,7 +7,7 @@ import msgspec
 from litestar import Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
-from litestar.openapi.spec.enums import OpenAPIType
+from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from msgspec import Meta
 
 from app.acceptance import Acceptance, Outcome, ParkReason
@@ -91,7 +91,7 @@ class RecordOperation(Operation):
             schema=Schema(type=OpenAPIType.OBJECT, properties={"record": encoded}, required=["record"]),
             examples={"post": Example(summary="A record, shortened", value={"record": EXAMPLE_RECORD})},
         )
-        octets = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING, format="binary"))
+        octets = OpenAPIMediaType(schema=Schema(type=OpenAPIType.STRING, format=OpenAPIFormat.BINARY))
         self.request_body = RequestBody(
             content={"application/json": as_json, OCTETS: octets},
             description="A signed record, as docs/protocol/record.md lays it out",

@@ -90,7 +90,7 @@ def _peer(holding: NodeHolding, envelopes: int, radio: RadioDescription | None) 
     return PeerView(
         name=holding.name,
         heard="not since the start" if neighbor is None else ago_words(neighbor.ago_ms),
-        signal="" if neighbor is None else f"{neighbor.rssi_dbm:.0f} dBm, SNR {neighbor.snr_db:.0f} dB",
+        signal="" if neighbor is None else signal_words(neighbor),
         holds=f"{holding.held:,} of {envelopes:,}",
     )
 
@@ -106,6 +106,16 @@ def _disk(site: Site) -> GaugeView:
     usage = shutil.disk_usage(site.node.store.database.path.parent)
     percent = round(100 * (usage.total - usage.free) / usage.total)
     return GaugeView(percent, f"{size_words(usage.free)} free of {size_words(usage.total)}")
+
+
+def signal_words(neighbor: NeighborHeard) -> str:
+    """“−97 dBm, 6 dB above the noise”; what the modem did not say is left out."""
+    parts = []
+    if neighbor.rssi_dbm is not None:
+        parts.append(f"{neighbor.rssi_dbm:.0f} dBm".replace("-", "−"))
+    if neighbor.snr_db is not None:
+        parts.append(f"SNR {neighbor.snr_db:.0f} dB".replace("-", "−"))
+    return ", ".join(parts)
 
 
 def ago_words(ms: int) -> str:

@@ -39,8 +39,8 @@ class NeighborHeard(msgspec.Struct, frozen=True):
 
     index: int
     ago_ms: int
-    rssi_dbm: float
-    snr_db: float
+    rssi_dbm: float | None
+    snr_db: float | None
 
 
 class RadioDescription(msgspec.Struct, frozen=True):
@@ -64,7 +64,10 @@ class Radio(Protocol):
 class Site:
     """One node's web site."""
 
-    def __init__(self, node: Node, assets: Assets, pages: PageCache, radio: Radio | None) -> None:
+    def __init__(
+        self, node: Node, assets: Assets, pages: PageCache, radio: Radio | None = None, https_port: int | None = None
+    ) -> None:
+        self.https_port = https_port
         self.node = node
         self.pages = pages
         self.radio = radio

@@ -29,6 +29,7 @@ class EntryView(msgspec.Struct, frozen=True):
     written: str
     written_words: str
     via: str
+    kept_by: int
     kept_words: str
     canvas: int
     listing: Any | None
@@ -78,6 +79,7 @@ def entry_view(standing: Standing) -> EntryView:
         written,
         words,
         standing.via or "this node",
+        standing.kept_by,
         nodes_words(standing.kept_by),
         standing.record_id[0] % CANVASES + 1,
         None,
