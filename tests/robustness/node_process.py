@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import msgspec
 
+from app.core.keys import SpaceId
 from app.store.database import FILE_NAME
 
 START_SECONDS_MAX = 20.0
@@ -54,6 +55,11 @@ class NodeProcess:
                         return
                 await asyncio.sleep(POLL_SECONDS)
 
+    async def space_id(self) -> SpaceId:
+        """The community that it founded."""
+        async with httpx.AsyncClient() as client:
+            return SpaceId(bytes.fromhex((await client.get(f"{self.url}/api/v1/space")).json()["space"]))
+
     async def kill(self) -> None:
         """`kill -9`."""
         await self._end(signal.SIGKILL)
@@ -61,6 +67,12 @@ class NodeProcess:
     async def stop(self) -> int:
         """TERM, as a supervisor stops it. Returns its exit code."""
         return await self._end(signal.SIGTERM)
+
+    async def ends(self) -> int:
+        """Wait until it ends by itself. Returns its exit code."""
+        assert self._process is not None
+        async with asyncio.timeout(START_SECONDS_MAX):
+            return await self._process.wait()
 
     async def _end(self, how: signal.Signals) -> int:
         process, self._process = self._process, None

@@ -18,29 +18,41 @@ class Phone:
     """One device on one keep-alive connection. `told` are the record ids that it was told are kept."""
 
     def __init__(self, url: str, number: int, space_id: SpaceId) -> None:
+        self.told: set[str] = set()
+        self.written = 0
         self._url = url
         self._person = Person(space_id, f"Phone {number}", bytes([number + 1]) * 32)
         self._name = f"phone {number}"
-        self.told: set[str] = set()
-        self.written = 0
 
-    async def write(self, enough: asyncio.Event) -> None:
+    async def write_until(self, enough: asyncio.Event) -> None:
         """Introduce itself, then write until it is enough; whatever was begun is brought to its answer."""
         async with httpx.AsyncClient(base_url=self._url, timeout=10.0) as client:
-            await self._keep(client, self._person.introduce(now_minutes()))
+            await self._keep(client, self.introduction())
             while not enough.is_set():
-                self.written += 1
-                await self._keep(client, self._person.write(f"Post {self.written} of {self._name}", now_minutes()))
+                await self._keep(client, self.post())
+
+    def introduction(self) -> bytes:
+        """Its first record, signed."""
+        return self._person.introduce(now_minutes())
+
+    def post(self, more: str = "") -> bytes:
+        """Its next post, signed."""
+        self.written += 1
+        return self._person.write(f"Post {self.written} of {self._name}\n{more}", now_minutes())
+
+    async def offer(self, client: httpx.AsyncClient, record: bytes) -> httpx.Response:
+        """Offer a record once, and remember the id when the node says that it is kept."""
+        octets = {"content-type": "application/octet-stream"}
+        answer = await client.post("/api/v1/records", content=record, headers=octets)
+        if answer.status_code in (httpx.codes.OK, httpx.codes.CREATED):
+            self.told.add(answer.json()["id"])
+        return answer
 
     async def _keep(self, client: httpx.AsyncClient, record: bytes) -> None:
-        """Offer one record until the node says that it has it."""
         while True:
             with contextlib.suppress(httpx.TransportError):
-                answer = await client.post(
-                    "/api/v1/records", content=record, headers={"content-type": "application/octet-stream"}
-                )
+                answer = await self.offer(client, record)
                 assert answer.status_code in (httpx.codes.OK, httpx.codes.CREATED), answer.text
-                self.told.add(answer.json()["id"])
                 return
             await asyncio.sleep(PAUSE_SECONDS)
 

@@ -3,13 +3,10 @@
 import asyncio
 import os
 import random
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import httpx
 import pytest
 
-from app.core.keys import SpaceId
 from tests.robustness.node_process import Disk, NodeProcess, look_at_disk
 from tests.robustness.phones import Phone
 
@@ -25,13 +22,6 @@ STOP_SECONDS_MAX = 2.0
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-async def process(tmp_path: Path) -> AsyncIterator[NodeProcess]:
-    process = NodeProcess(tmp_path)
-    yield process
-    await process.kill()
-
-
 async def test_kills_under_load(process: NodeProcess, capsys: pytest.CaptureFixture[str]) -> None:
     """Phones write all the while; after every kill, what lies on the disk is compared with what they were told."""
     with capsys.disabled():
@@ -41,11 +31,12 @@ async def test_kills_under_load(process: NodeProcess, capsys: pytest.CaptureFixt
     await kill_while_starting(process, rng)
     await process.start()
     await process.answers()
-    phones = await phones_of(process)
+    space_id = await process.space_id()
+    phones = [Phone(process.url, number, space_id) for number in range(PHONES)]
     enough = asyncio.Event()
     async with asyncio.TaskGroup() as writing:
         for phone in phones:
-            writing.create_task(phone.write(enough))
+            writing.create_task(phone.write_until(enough))
         for kill in range(1, KILLS + 1):
             await asyncio.sleep(rng.uniform(0, LOAD_SECONDS))
             await process.kill()
@@ -91,12 +82,6 @@ async def kill_while_starting(process: NodeProcess, rng: random.Random) -> None:
     await process.start()
     await asyncio.sleep(rng.uniform(0, START_SECONDS))
     await process.kill()
-
-
-async def phones_of(process: NodeProcess) -> list[Phone]:
-    async with httpx.AsyncClient() as client:
-        space = (await client.get(f"{process.url}/api/v1/space")).json()["space"]
-    return [Phone(process.url, number, SpaceId(bytes.fromhex(space))) for number in range(PHONES)]
 
 
 async def check_board(process: NodeProcess, posts: int) -> None:
