@@ -23,6 +23,8 @@ EnvelopeRow = NewType("EnvelopeRow", int)
 PARKED_MAX = 2000
 """Envelopes that wait for something, in all: about 0.5 MB of one-frame records."""
 PARKED_PER_AUTHOR_MAX = 100
+NOT_SHOWN, SHOWN_ON_BOARD, SHOWN_BELOW = 0, 1, 2
+"""Values of `records.shown`: taken down or superseded; on the board; under what it answers."""
 UNSHARED_MAX = 500
 """Entries handed to the radio at once at a start; the rest follows as these are shared."""
 
@@ -37,7 +39,10 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Placement(msgspec.Struct, frozen=True):
-    """Where a record stands on a board. `source`/`source_id` name an imported thing where it came from."""
+    """Where a record stands on a board. `source`/`source_id` name an imported thing where it came from.
+
+    What `answers` another record stands under that one, not on the board itself.
+    """
 
     board: str
     position: str
@@ -47,6 +52,7 @@ class Placement(msgspec.Struct, frozen=True):
     hidden_after: int | None
     source: str | None = None
     source_id: str | None = None
+    answers: bool = False
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -323,9 +329,9 @@ class EnvelopeStore:
         placement = statement.placement
         if placement is None:
             return
-        shown = True
-        if placement.source is not None:
-            shown = await self._supersede(tx, statement)
+        shown = SHOWN_BELOW if placement.answers else SHOWN_ON_BOARD
+        if placement.source is not None and not await self._supersede(tx, statement):
+            shown = NOT_SHOWN
         await tx.execute(
             "INSERT INTO records (id, record_id, board, position, title, text, body, source, source_id,"
             " hidden_after, shown) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
@@ -345,7 +351,7 @@ class EnvelopeStore:
         )
         await tx.execute(
             "UPDATE boards SET revision = revision + 1, total = total + ? WHERE name = ?",
-            (shown, placement.board),
+            (shown == SHOWN_ON_BOARD, placement.board),
         )
 
     async def _supersede(self, tx: aiosqlite.Connection, statement: Statement) -> bool:

@@ -98,11 +98,11 @@ CREATE TABLE records (
   source TEXT,                                -- where it was imported from, with its id there
   source_id TEXT,
   hidden_after INTEGER,                       -- minutes; null for what stays
-  shown INTEGER NOT NULL DEFAULT 1
+  shown INTEGER NOT NULL                      -- 0 taken down or superseded, 1 on the board, 2 under what it answers
 ) STRICT;
 CREATE INDEX records_on_board ON records (board, position) WHERE shown = 1;
 CREATE INDEX records_by_source ON records (source, source_id) WHERE source IS NOT NULL;
-CREATE INDEX records_by_end ON records (hidden_after) WHERE shown = 1 AND hidden_after IS NOT NULL;
+CREATE INDEX records_by_end ON records (hidden_after) WHERE shown <> 0 AND hidden_after IS NOT NULL;
 CREATE INDEX records_by_ref ON envelopes (ref) WHERE ref IS NOT NULL;
 
 CREATE VIRTUAL TABLE records_search USING fts5 (
