@@ -251,7 +251,15 @@ def place(record: Record, identity: RecordId, *, by_node: bool) -> Placement | N
         match record.kind:
             case Kind.POST:
                 post = boards.decode_post(record.body)
-                return Placement(boards.Board.BULLETIN, newest_first, post.title, post.text, None, hidden_after)
+                return Placement(
+                    boards.Board.BULLETIN,
+                    newest_first,
+                    post.title,
+                    post.text,
+                    None,
+                    hidden_after,
+                    answers=record.ref is not None,
+                )
             case Kind.DIRECTORY:
                 entry = directory.decode_entry(record.body)
                 return Placement(

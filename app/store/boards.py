@@ -72,7 +72,7 @@ class BoardStore:
     async def replies(self, record_id: RecordId) -> list[Standing]:
         """What answers a record, oldest first."""
         rows = await self._database.read(
-            _STANDING + "WHERE e.ref = ? AND r.shown = 1 ORDER BY e.minutes, r.record_id LIMIT ?",
+            _STANDING + "WHERE e.ref = ? AND r.shown = 2 ORDER BY e.minutes, r.record_id LIMIT ?",
             (self._me, record_id[:4], REPLIES_MAX),
         )
         return [_standing(row) for row in rows]
@@ -103,17 +103,17 @@ class BoardStore:
         async with self._database.write() as tx:
             rows = list(
                 await tx.execute_fetchall(
-                    "UPDATE records SET shown = 0 WHERE shown = 1 AND hidden_after <= ? RETURNING board",
+                    "SELECT board, sum(shown = 1), count(*) FROM records WHERE shown <> 0 AND hidden_after <= ?"
+                    " GROUP BY board",
                     (minutes,),
                 )
             )
-            for board in {row[0] for row in rows}:
-                down = sum(row[0] == board for row in rows)
+            for board, listed, _ in rows:
                 await tx.execute(
-                    "UPDATE boards SET revision = revision + 1, total = total - ? WHERE name = ?",
-                    (down, board),
+                    "UPDATE boards SET revision = revision + 1, total = total - ? WHERE name = ?", (listed, board)
                 )
-            return len(rows)
+            await tx.execute("UPDATE records SET shown = 0 WHERE shown <> 0 AND hidden_after <= ?", (minutes,))
+            return sum(int(count) for _, _, count in rows)
 
 
 _LISTED: dict[Board, Sequence[Board]] = {Board.DIRECTORY: (Board.DIRECTORY, Board.MARKETS)}

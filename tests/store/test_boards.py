@@ -57,6 +57,8 @@ async def test_replies_are_found_by_what_they_answer(node: Node, person: Person)
     (post,) = await write_posts(node, person, 1)
     await node.door.post(person.write("I saw him", ref=post[:4]))
     assert [reply.title for reply in await node.store.boards.replies(post)] == ["I saw him"]
+    page = await node.store.boards.page(Board.BULLETIN)
+    assert ([record.record_id for record in page.records], page.total) == ([post], 1)
 
 
 async def test_custody_counts_each_node_once_and_shows_on_the_board(node: Node, person: Person) -> None:
