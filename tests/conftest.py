@@ -4,10 +4,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from app.clock import ManualClock, unix_ms_of
 from app.founding import Node, start_node
 from tests.people import NOW_MINUTES, Person
+
+settings.register_profile("bounded", deadline=None)  # a busy machine is no failure
+settings.register_profile("soak", deadline=None, max_examples=2000, print_blob=True)
+settings.load_profile("bounded")
 
 
 @pytest.fixture

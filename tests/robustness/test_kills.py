@@ -11,7 +11,7 @@ from tests.robustness.node_process import Disk, NodeProcess, look_at_disk
 from tests.robustness.phones import Phone
 
 KILLS = int(os.environ.get("TNTN_KILLS", "50"))
-SEED = int(os.environ.get("TNTN_SEED", str(random.randrange(2**32))))
+SEED = int(os.environ.get("TNTN_KILLS_SEED", str(random.randrange(2**32))))
 PHONES = 4
 START_KILL_EVERY = 5
 """Every fifth kill hits a node that has not answered yet: while it founds, migrates or recovers."""
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 async def test_kills_under_load(process: NodeProcess, capsys: pytest.CaptureFixture[str]) -> None:
     """Phones write all the while; after every kill, what lies on the disk is compared with what they were told."""
     with capsys.disabled():
-        print(f"\n{KILLS} kills, TNTN_SEED={SEED}", flush=True)
+        print(f"\n{KILLS} kills, TNTN_KILLS_SEED={SEED}", flush=True)
     rng = random.Random(SEED)
     log: dict[int, str] = {}
     await kill_while_starting(process, rng)
@@ -61,7 +61,7 @@ async def test_kills_under_load(process: NodeProcess, capsys: pytest.CaptureFixt
 
 def check_disk(phones: list[Phone], log: dict[int, str], disk: Disk) -> dict[int, str]:
     """Compare a disk with what was told and with the node log of the last look. Returns the log as it is now."""
-    hint = f"TNTN_SEED={SEED}"
+    hint = f"TNTN_KILLS_SEED={SEED}"
     assert disk.soundness == "ok", hint
     told = set.union(*(phone.told for phone in phones))
     assert told <= set(disk.records), f"{hint}: lost {sorted(told - set(disk.records))}"
