@@ -1,11 +1,12 @@
 """The JSON shapes of the public answers. docs and OpenAPI are made from these."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from app.core.boards import Board
+from app.routes.listings import ListingAnswer, listing_answer
 from app.routes.views import minute_words
 from app.store.boards import Page, Standing
 
@@ -36,7 +37,7 @@ class RecordAnswer(msgspec.Struct, frozen=True):
     entered: Annotated[str | None, Meta(description="The node it entered the network at; null when it was this one")]
     kept_by: Annotated[int, Meta(description="Nodes known to have it on their disk, this one counted", ge=1)]
     ref: Annotated[str | None, Meta(description="The first 4 bytes of the record id that it answers, in hex")]
-    entry: Any | UnsetType = UNSET
+    entry: ListingAnswer | UnsetType | None = UNSET
 
 
 class BoardAnswer(msgspec.Struct, frozen=True):
@@ -82,4 +83,5 @@ def record_answer(standing: Standing) -> RecordAnswer:
         entered=standing.entry,
         kept_by=standing.kept_by,
         ref=None if standing.ref is None else standing.ref.hex(),
+        entry=UNSET if standing.body is None else listing_answer(standing.body),
     )

@@ -1,5 +1,6 @@
 """The boards: a page, the next part of one, or JSON."""
 
+from datetime import date
 from urllib.parse import parse_qs
 
 import msgspec
@@ -140,10 +141,10 @@ def _asked(name: str) -> Board:
 
 def _html(site: Site, page: Page, form: str) -> bytes:
     template = "boards/_entries.html" if form == "fragment" else "boards/board.html"
-    return site.render(template, page.board, board=_view(page))
+    return site.render(template, page.board, board=_view(page, site.today()))
 
 
-def _view(page: Page) -> BoardView:
+def _view(page: Page, today: date | None) -> BoardView:
     face = FACES[page.board]
     return BoardView(
         name=page.board,
@@ -154,7 +155,7 @@ def _view(page: Page) -> BoardView:
         about=face.about,
         empty_title=face.empty_title,
         empty=face.empty,
-        entries=[entry_view(standing) for standing in page.records],
+        entries=[entry_view(standing, today) for standing in page.records],
         next=page.next,
         next_words=face.next_words,
     )

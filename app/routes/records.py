@@ -37,7 +37,7 @@ async def record(request: AnyRequest, record_id: str) -> KeptResponse:
         if form == "json":
             answer = RecordPageAnswer(record_answer(found), [record_answer(reply) for reply in replies])
             return msgspec.json.encode(answer)
-        view = record_view(found, TITLES)
+        view = record_view(found, TITLES, site.today())
         return site.render(
             "records/record.html", view.board, entry=view, replies=[reply_view(reply) for reply in replies]
         )

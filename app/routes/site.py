@@ -4,7 +4,7 @@ Routes find it with `site_of(request)`. It is put together in app/server.py.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
@@ -13,7 +13,7 @@ from litestar.datastructures import State
 from markupsafe import Markup
 
 from app.assets import Assets
-from app.clock import Clock
+from app.clock import Clock, is_plausible
 from app.core.boards import Board
 from app.founding import Node
 from app.front import form_of
@@ -112,6 +112,11 @@ class Site:
             return KeptResponse(await represent())
         key = PageKey(scope["path"], query, form)
         return KeptResponse(await self.pages.get(key, frozenset(boards), represent, until_ms))
+
+    def today(self) -> date | None:
+        """The day where the node stands; None while its clock cannot be right."""
+        now_ms = self.clock.now_ms()
+        return datetime.fromtimestamp(now_ms / 1000).astimezone().date() if is_plausible(now_ms) else None
 
     def midnight_ms(self) -> int:
         """When the present day ends where the node stands: pages that speak of days end then."""

@@ -3,14 +3,14 @@
 Times are given in UTC with their machine form beside them; a script turns them into the reader's own.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
-from typing import Any
 
 import msgspec
 
 from app.clock import unix_ms_of
 from app.core.boards import Board
+from app.routes.listings import ListingView, listing_view
 from app.store.boards import Standing
 
 EXCERPT_CHARACTERS = 240
@@ -32,7 +32,8 @@ class EntryView(msgspec.Struct, frozen=True):
     kept_by: int
     kept_words: str
     canvas: int
-    listing: Any | None
+    is_reply: bool
+    listing: ListingView | None
 
 
 class RecordView(msgspec.Struct, frozen=True):
@@ -53,7 +54,8 @@ class RecordView(msgspec.Struct, frozen=True):
     kept_words: str
     until: str | None
     until_words: str | None
-    listing: Any | None
+    canvas: int
+    listing: ListingView | None
 
 
 class ReplyView(msgspec.Struct, frozen=True):
@@ -68,8 +70,8 @@ class ReplyView(msgspec.Struct, frozen=True):
     whole: str
 
 
-def entry_view(standing: Standing) -> EntryView:
-    """For a board."""
+def entry_view(standing: Standing, today: date | None) -> EntryView:
+    """For a board. `today` is the day where the node stands, None while its clock cannot be right."""
     written, words = minute_words(standing.minutes)
     return EntryView(
         standing.record_id.hex(),
@@ -82,11 +84,12 @@ def entry_view(standing: Standing) -> EntryView:
         standing.kept_by,
         nodes_words(standing.kept_by),
         standing.record_id[0] % CANVASES + 1,
-        None,
+        standing.ref is not None,
+        None if standing.body is None else listing_view(standing.body, today),
     )
 
 
-def record_view(standing: Standing, titles: dict[Board, str]) -> RecordView:
+def record_view(standing: Standing, titles: dict[Board, str], today: date | None) -> RecordView:
     """For a record's own page."""
     written, words = minute_words(standing.minutes)
     until, until_words = (None, None) if standing.hidden_after is None else minute_words(standing.hidden_after)
@@ -106,7 +109,8 @@ def record_view(standing: Standing, titles: dict[Board, str]) -> RecordView:
         nodes_words(standing.kept_by),
         until,
         None if until_words is None else until_words.rsplit(",", 1)[0],
-        None,
+        standing.record_id[0] % CANVASES + 1,
+        None if standing.body is None else listing_view(standing.body, today),
     )
 
 
