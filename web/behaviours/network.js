@@ -59,7 +59,7 @@ function showAge() {
   part(note, "as-of").hidden = !stale;
   part(note, "fresh").hidden = !(connected && stale);
   if (!stale || note.dataset.filled) return;
-  note.dataset.filled = "";
+  note.dataset.filled = "true";
   part(note, "time").replaceWith(timeElement(Number(asOf)));
   part(note, "fresh").addEventListener("click", () => location.reload());
 }
