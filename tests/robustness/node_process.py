@@ -18,13 +18,15 @@ from app.store.database import FILE_NAME
 
 START_SECONDS_MAX = 20.0
 """A start takes about a second; a machine that does other work at the same time may need longer."""
+STOP_SECONDS_MAX = 2.0
 POLL_SECONDS = 0.02
 
 
 class NodeProcess:
     """`tntn run` on loopback ports that stay the same over restarts."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, program: tuple[str, ...] = (sys.executable, "-m", "app", "run")) -> None:
+        self.program = program
         self.folder = folder
         self.data = folder / "data"
         self.http = free_port()
@@ -37,7 +39,7 @@ class NodeProcess:
         """Start it; returns before it answers."""
         with self.output.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "app", "run", "--data", str(self.data), "--host", "127.0.0.1"),
+                *(*self.program, "--data", str(self.data), "--host", "127.0.0.1"),
                 *("--http", str(self.http), "--https", str(self.https), *options),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
@@ -64,9 +66,10 @@ class NodeProcess:
         """`kill -9`."""
         await self._end(signal.SIGKILL)
 
-    async def stop(self) -> int:
-        """TERM, as a supervisor stops it. Returns its exit code."""
-        return await self._end(signal.SIGTERM)
+    async def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
+        """Stop it as a supervisor or a keeper does, and assert that it takes two seconds at most. Its exit code."""
+        async with asyncio.timeout(STOP_SECONDS_MAX):
+            return await self._end(how)
 
     async def ends(self) -> int:
         """Wait until it ends by itself. Returns its exit code."""

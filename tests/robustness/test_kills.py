@@ -17,7 +17,6 @@ START_KILL_EVERY = 5
 """Every fifth kill hits a node that has not answered yet: while it founds, migrates or recovers."""
 START_SECONDS = 0.8
 LOAD_SECONDS = 0.5
-STOP_SECONDS_MAX = 2.0
 
 pytestmark = pytest.mark.anyio
 
@@ -49,9 +48,7 @@ async def test_kills_under_load(process: NodeProcess, capsys: pytest.CaptureFixt
     told = set.union(*(phone.told for phone in phones))
     assert len(told) == sum(phone.written for phone in phones) + PHONES, "every post and introduction is kept once"
     await check_board(process, sum(phone.written for phone in phones))
-    started = asyncio.get_running_loop().time()
     assert await process.stop() == 0
-    assert asyncio.get_running_loop().time() - started < STOP_SECONDS_MAX
     final = look_at_disk(process.data)
     check_disk(phones, log, final)
     assert set(final.records) - told == node_records(final, told), "nothing is there that nobody wrote"
