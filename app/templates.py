@@ -27,14 +27,15 @@ class Templates:
         self._environment.filters["icon"] = icon
         self._environment.filters["asset"] = assets.address
         self._symbols = icon_symbols()
-        self._sprites: dict[str, Markup] = {}
 
-    def render(self, name: str, **context: Any) -> bytes:
+    def render(self, name: str, context: dict[str, Any]) -> bytes:
         """A page as bytes."""
-        sprite = self._sprites.get(name)
-        if sprite is None:
-            sprite = self._sprites[name] = self._sprite(name)
-        return self._environment.get_template(name).render(context, sprite=sprite).encode()
+        return self._environment.get_template(name).render(context).encode()
+
+    def part(self, name: str, macro: str, *arguments: Any) -> Markup:
+        """What one macro of a template makes."""
+        made: Markup = getattr(self._environment.get_template(name).module, macro)(*arguments)
+        return made
 
     def icons(self, name: str) -> set[str]:
         """The icons that a template uses, with all that it draws in."""
@@ -52,7 +53,8 @@ class Templates:
             waiting.extend(_other_templates(tree))
         return found
 
-    def _sprite(self, name: str) -> Markup:
+    def sprite(self, name: str) -> Markup:
+        """The drawings of the icons that a template uses."""
         symbols = "".join(self._symbols[icon_name] for icon_name in sorted(self.icons(name)))
         return Markup(f'<svg hidden width="0" height="0" aria-hidden="true">{symbols}</svg>')  # noqa: S704 - our own files
 
@@ -61,7 +63,7 @@ def icon(name: str, classes: str = "") -> Markup:
     """A reference to one of the page's drawings. `classes`: s small, l large, flip where direction matters."""
     styled = "logo" if name == "logo" else f"i {classes}".strip()
     # Both come from our templates, as constants.
-    return Markup(f'<svg class="{styled}" viewBox="0 0 24 24" aria-hidden="true"><use href="#i-{name}"/></svg>')  # noqa: S704
+    return Markup(f'<svg class="{styled}" aria-hidden="true"><use href="#i-{name}"/></svg>')  # noqa: S704
 
 
 def _icon_names(tree: nodes.Template) -> Iterator[str]:

@@ -41,6 +41,7 @@ class BoardView(msgspec.Struct, frozen=True):
     empty_title: str
     empty: str
     entries: list[EntryView]
+    in_columns: bool
     next: str | None
     next_words: str
 
@@ -156,6 +157,7 @@ def _view(page: Page, today: date | None) -> BoardView:
         empty_title=face.empty_title,
         empty=face.empty,
         entries=[entry_view(standing, today) for standing in page.records],
+        in_columns=bool(page.records) and page.board in (Board.MARKETS, Board.DIRECTORY),
         next=page.next,
         next_words=face.next_words,
     )

@@ -61,6 +61,15 @@ class Radio(Protocol):
     def describe(self) -> RadioDescription: ...
 
 
+class Frame(msgspec.Struct, frozen=True):
+    """What surrounds a page and changes with the node's name only."""
+
+    rail: Markup
+    top: Markup
+    tabs: Markup
+    sprite: Markup
+
+
 class Site:
     """One node's web site."""
 
@@ -72,6 +81,7 @@ class Site:
         self.pages = pages
         self.radio = radio
         self.templates = Templates(assets)
+        self._frames: dict[tuple[str, str], Frame] = {}
         self.name = node.identity.name
         self.community = node.identity.community
         self.join_policy = node.identity.join_policy
@@ -87,11 +97,22 @@ class Site:
         identity = await self.node.store.node.identity()
         assert identity is not None
         self.name, self.join_policy = identity.name, identity.join_policy
+        self._frames.clear()
         self.pages.invalidate(Board)
 
     def render(self, template: str, page: str, **context: Any) -> bytes:
         """A page as bytes; `page` is the place in the navigation."""
-        return self.templates.render(template, site=self, page=page, **context)
+        frame = self._frames.get((template, page)) or self._frame(template, page)
+        return self.templates.render(template, {"site": self, "frame": frame, **context})
+
+    def _frame(self, template: str, page: str) -> "Frame":
+        frame = self._frames[template, page] = Frame(
+            rail=self.templates.part("_nav.html", "rail", page, self),
+            top=self.templates.part("_nav.html", "top", self),
+            tabs=self.templates.part("_nav.html", "tabs", page),
+            sprite=self.templates.sprite(template),
+        )
+        return frame
 
     async def answer(
         self,

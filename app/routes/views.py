@@ -48,8 +48,8 @@ class RecordView(msgspec.Struct, frozen=True):
     initials: str
     written: str
     written_words: str
-    via: str
-    entered_at: str
+    via: str | None
+    entered_at: str | None
     kept_by: int
     kept_words: str
     until: str | None
@@ -103,8 +103,8 @@ def record_view(standing: Standing, titles: dict[Board, str], today: date | None
         initials(standing.author),
         written,
         words,
-        standing.via or "this node",
-        standing.entry or "this node",
+        standing.via,
+        standing.entry,
         standing.kept_by,
         nodes_words(standing.kept_by),
         until,
