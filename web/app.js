@@ -35,9 +35,10 @@ function writes() {
 
 async function installWorker() {
   const registration = await navigator.serviceWorker?.register("/sw.js").catch(() => null);
+  if (!registration || !navigator.serviceWorker.controller) return; // nothing older to replace
   const offer = async () => (await import("tntn/behaviours/update.js")).default(registration);
-  if (registration?.waiting) await offer();
-  registration?.addEventListener("updatefound", offer);
+  if (registration.waiting) await offer();
+  registration.addEventListener("updatefound", offer);
 }
 
 bind(document);

@@ -8,6 +8,10 @@ const VERSION = /*VERSION*/"";
 const BOARDS = ["bulletin", "markets", "events", "directory", "weather"].map((board) => `/boards/${board}`);
 const SHELL = ["/offline", "/write", "/me", "/", ...BOARDS];
 const FALLBACK = "/offline";
+/** Kept from when it is first needed: what long texts and sealed messages take, and the sheet of all icons. */
+const ON_DEMAND = /^\/assets\/(vendor\/(fflate|noble-ciphers)|core\/envelope|icons)/;
+/** Installed where the browser cannot sign by itself. */
+const SIGNER = /^\/assets\/vendor\/noble-ed25519/;
 
 const ASSETS = `tntn-assets-${VERSION}`;
 const PAGES = `tntn-pages-${VERSION}`;
@@ -45,7 +49,8 @@ function ruleFor(request) {
 
 async function install() {
   const [assets, pages] = await Promise.all([caches.open(ASSETS), caches.open(PAGES)]);
-  await assets.addAll(PRECACHE);
+  const signs = await crypto.subtle.generateKey("Ed25519", false, ["sign"]).then(Boolean, () => false);
+  await assets.addAll(PRECACHE.filter((path) => !ON_DEMAND.test(path) && !(signs && SIGNER.test(path))));
   const stored = await Promise.allSettled(SHELL.map(async (path) => keep(pages, path, await fetch(path))));
   if (stored[SHELL.indexOf(FALLBACK)].status === "rejected") throw new Error("no page for being away");
 }

@@ -21,7 +21,7 @@ class Cable:
         self._server: asyncio.Server | None = None
         self._connected = True
         self._lost: str | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._open: set[asyncio.StreamWriter] = set()
         self.seen: Counter[str] = Counter()
         self.answers_lost = 0
         self.url = ""
@@ -35,9 +35,10 @@ class Cable:
         """Close everything."""
         assert self._server is not None
         self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        while self._open:
+            for writer in self._open:
+                writer.transport.abort()
+            await asyncio.sleep(0)
         await self._server.wait_closed()
 
     def cut(self) -> None:
@@ -58,15 +59,13 @@ class Cable:
         self._node_port = node_port
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._open.add(writer)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             await self._relay(reader, writer)
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
+        self._open.discard(writer)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")

@@ -3,6 +3,7 @@
 import { showCost } from "tntn/behaviours/cost.js";
 import { InputError } from "tntn/core/errors.js";
 import { thisDevice } from "tntn/outbox/device.js";
+import { meet } from "tntn/outbox/contact.js";
 import { keepReplaying } from "tntn/outbox/replay.js";
 import { post } from "tntn/outbox/writing.js";
 
@@ -32,6 +33,7 @@ export default async function compose(form) {
   form.querySelector("[data-needs-name]").hidden = Boolean(device);
   if (device) showSigner(form.querySelector("[data-signed]"), device.name);
   form.querySelector("[type=submit]").disabled = false;
+  meet(); // its clock corrects this phone's
   await showCost(form).catch(() => {}); // a cost that cannot be reckoned is no reason not to write
 }
 

@@ -1,14 +1,8 @@
 // Connected or away: what the bar says, and on pages from the phone's own store since when they stand. Being away
-// is normal, so this is a word and a note, never an alarm.
-
-import { hideNote, part, showNote } from "tntn/behaviours/notes.js";
-import { timeElement } from "tntn/behaviours/times.js";
-import { lastMeeting, meet } from "tntn/outbox/contact.js";
+// is normal, so this is a word and a note, never an alarm. What only concerns being away is loaded then.
 
 /** Long enough to spare the battery, short enough for a walk toward the node. */
 const AGAIN_MS = 30_000;
-/** A page that came from the node proves the contact; the node is asked for its clock now and then. */
-const MEETING_FRESH_MS = 10 * 60_000;
 /** Screens that look the same whenever they were fetched. */
 const TIMELESS = new Set(["write", "me", "offline"]);
 
@@ -21,20 +15,20 @@ let connected;
 export default function network(bar) {
   bars.push(bar);
   if (bars.length === 1) begin();
-  else if (connected !== undefined) show(connected);
+  else showWord(bar);
 }
 
-async function begin() {
+/** A page that came from the node proves the contact; one from the phone's store asks for it. */
+function begin() {
   addEventListener("offline", () => show(false));
   addEventListener("online", check);
-  addEventListener("visibilitychange", () => document.visibilityState === "visible" && connected === false && check());
+  addEventListener("visibilitychange", () => document.visibilityState === "visible" && !connected && check());
   show(navigator.onLine && !asOf);
-  if (page === "offline" && asOf) return;
-  const met = await lastMeeting();
-  if (asOf || !met || Date.now() - met.metMs > MEETING_FRESH_MS) await check();
+  if (asOf && page !== "offline") check();
 }
 
 async function check() {
+  const { meet } = await import("tntn/outbox/contact.js");
   const meeting = await meet();
   if (meeting && page === "offline" && asOf) location.reload();
   else show(Boolean(meeting));
@@ -44,22 +38,13 @@ function show(isConnected) {
   connected = isConnected;
   clearTimeout(timer);
   if (!connected) timer = setTimeout(check, AGAIN_MS);
-  for (const bar of bars) {
-    bar.classList.toggle("off", !connected);
-    bar.firstElementChild.textContent = connected ? "Connected" : "Away";
-  }
-  showAge();
+  bars.forEach(showWord);
+  const stale = Boolean(asOf) && !TIMELESS.has(page);
+  if (page === "offline" || (connected && !stale)) document.getElementById("shown-away")?.remove();
+  else import("tntn/behaviours/age.js").then(({ showAge }) => showAge(connected, stale ? Number(asOf) : null));
 }
 
-function showAge() {
-  const stale = asOf && !TIMELESS.has(page);
-  if (page === "offline" || (connected && !stale)) return hideNote("away");
-  const note = showNote("away");
-  part(note, "away").hidden = connected;
-  part(note, "as-of").hidden = !stale;
-  part(note, "fresh").hidden = !(connected && stale);
-  if (!stale || note.dataset.filled) return;
-  note.dataset.filled = "true";
-  part(note, "time").replaceWith(timeElement(Number(asOf)));
-  part(note, "fresh").addEventListener("click", () => location.reload());
+function showWord(bar) {
+  bar.classList.toggle("off", !connected);
+  bar.firstElementChild.textContent = connected ? "Connected" : "Away";
 }

@@ -16,7 +16,5 @@ export function showNote(name) {
   return note;
 }
 
-export const hideNote = (name) => document.getElementById(`shown-${name}`)?.remove();
-
 /** The part of a clone that carries data-part="name". */
 export const part = (element, name) => element.querySelector(`[data-part="${name}"]`);

@@ -51,5 +51,5 @@ function showCustody({ id, state, keptBy }) {
   const kept = document.querySelector(`[data-record-id="${id}"] [data-kept-by]`);
   if (state !== KEPT || !kept || Number(kept.dataset.keptBy) >= keptBy) return;
   kept.dataset.keptBy = keptBy;
-  kept.textContent = kept.matches("dd") ? `${keptBy} nodes` : stateWords({ state, keptBy }).toLowerCase();
+  kept.lastChild.textContent = kept.matches("dd") ? `${keptBy} nodes` : stateWords({ state, keptBy }).toLowerCase();
 }

@@ -8,6 +8,7 @@ export default function readOnly() {
   const note = showNote("reading");
   part(note, "secure").hidden = !httpsPort;
   part(note, "ask").hidden = Boolean(httpsPort);
+  document.querySelectorAll("form .field, form .dock").forEach((element) => (element.hidden = true));
   if (!httpsPort) return;
   const secure = new URL(`https://${location.hostname}:${httpsPort}${location.pathname}`);
   const address = part(note, "address");

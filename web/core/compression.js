@@ -1,7 +1,11 @@
 // The body on the wire: raw deflate with a preset dictionary, where that is shorter than the plain bytes.
 // The dictionary is version 1 of record version 1 and frozen (docs/protocol/record.md, "Compression").
 
+import { deflate } from "tntn/core/deflate.js";
 import { inflate } from "tntn/core/inflate.js";
+
+/** Above this codes made for the text can pay for themselves: fflate is loaded and tried too. */
+const SHORT_BYTES_MAX = 250;
 
 let dictionary;
 
@@ -20,13 +24,19 @@ export function loadDictionary() {
   return dictionary;
 }
 
-/** { wireBody, compressed }: deflated only when strictly shorter than plain. */
+/** { wireBody, compressed }: the smallest of the plain bytes and what deflating makes of them. */
 export async function pack(body) {
-  const [{ deflateSync }, preset] = await Promise.all([import("tntn/vendor/fflate.js"), loadDictionary()]);
-  const deflated = deflateSync(body, { dictionary: preset, level: 9 });
-  return deflated.length < body.length
-    ? { wireBody: deflated, compressed: true }
-    : { wireBody: body, compressed: false };
+  const preset = await loadDictionary();
+  const deflated = [deflate(body, preset)];
+  if (body.length > SHORT_BYTES_MAX) deflated.push(...(await deflateLong(body, preset)));
+  const wireBody = deflated.reduce((smallest, other) => (other.length < smallest.length ? other : smallest), body);
+  return { wireBody, compressed: wireBody !== body };
+}
+
+/** By fflate, where it can be loaded: away from a node that gave it, a long text is a little longer, no more. */
+async function deflateLong(body, preset) {
+  const fflate = await import("tntn/vendor/fflate.js").catch(() => null);
+  return fflate ? [fflate.deflateSync(body, { dictionary: preset, level: 9 })] : [];
 }
 
 /** The plain body of a deflated one, at most `limit` bytes. DecodeError for anything but one whole stream. */

@@ -1,6 +1,19 @@
-// The bits and the Huffman codes of RFC 1951, read as strictly as zlib does.
+// What reading and writing raw deflate (RFC 1951) share: its tables, its bits, its Huffman codes, read as strictly as
+// zlib reads them.
 
 import { DecodeError } from "tntn/core/errors.js";
+
+export const END_OF_BLOCK = 256;
+
+const table = (extraBits, base, length) =>
+  Array.from({ length }, (_, index) => {
+    const entry = [base, extraBits(index)];
+    base += 2 ** entry[1];
+    return entry;
+  });
+/** [base, extra bits] of the length codes from 257 on, and of the distance codes. */
+export const LENGTHS = [...table((index) => (index < 8 ? 0 : (index >> 2) - 1), 3, 28), [258, 0]];
+export const DISTANCES = table((index) => (index < 4 ? 0 : (index >> 1) - 1), 1, 30);
 
 export const fail = (message = "The text of this record does not unpack.") => {
   throw new DecodeError("deflate", message);

@@ -1,12 +1,10 @@
 // Raw inflate (RFC 1951) with a preset dictionary: strict, bounded and total. It takes one whole stream that ends
 // with its last byte, and refuses what zlib refuses, so that a phone and a node read the same records.
 
-import { bits, buildCode, fail, readSymbol } from "tntn/core/huffman.js";
+import { bits, buildCode, DISTANCES, END_OF_BLOCK, fail, LENGTHS, readSymbol } from "tntn/core/huffman.js";
 
 const CODE_LENGTH_ORDER = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
-const END_OF_BLOCK = 256;
 const LITERALS_MAX = 286;
-const DISTANCES_MAX = 30;
 
 /** The plain bytes, at most `limit` of them. DecodeError with code "deflate" for anything else. */
 export function inflate(data, dictionary, limit) {
@@ -51,7 +49,7 @@ function copyMatch(state, symbol, distances) {
   const [lengthBase, lengthBits] = LENGTHS[symbol - 257];
   const length = lengthBase + bits(state, lengthBits);
   const code = readSymbol(state, distances);
-  if (code >= DISTANCES_MAX) fail();
+  if (code >= DISTANCES.length) fail();
   const distance = DISTANCES[code][0] + bits(state, DISTANCES[code][1]);
   if (distance > state.end) fail("The text of this record points before its beginning.");
   for (let index = 0; index < length; index++) put(state, state.out[state.end - distance]);
@@ -61,7 +59,7 @@ function readCodes(state) {
   const literalCount = bits(state, 5) + 257;
   const distanceCount = bits(state, 5) + 1;
   const codeCount = bits(state, 4) + 4;
-  if (literalCount > LITERALS_MAX || distanceCount > DISTANCES_MAX) fail();
+  if (literalCount > LITERALS_MAX || distanceCount > DISTANCES.length) fail();
   const codeLengths = new Uint8Array(19);
   for (let index = 0; index < codeCount; index++) codeLengths[CODE_LENGTH_ORDER[index]] = bits(state, 3);
   const lengths = readLengths(state, buildCode(codeLengths, false), literalCount + distanceCount);
@@ -92,14 +90,6 @@ function readLengths(state, code, count) {
   return lengths;
 }
 
-const table = (extraBits, base, length) =>
-  Array.from({ length }, (_, index) => {
-    const entry = [base, extraBits(index)];
-    base += 2 ** entry[1];
-    return entry;
-  });
-const LENGTHS = [...table((index) => (index < 8 ? 0 : (index >> 2) - 1), 3, 28), [258, 0]];
-const DISTANCES = table((index) => (index < 4 ? 0 : (index >> 1) - 1), 1, DISTANCES_MAX);
 const FIXED = {
   literals: buildCode(
     Array.from({ length: 288 }, (_, symbol) => (symbol < 144 ? 8 : symbol < 256 ? 9 : symbol < 280 ? 7 : 8)),

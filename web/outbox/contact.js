@@ -9,6 +9,12 @@ export const PATIENCE_MS = 8000;
 /** What the last node said: { space, community, node, behindMinutes, metMs }; undefined before the first meeting. */
 export const lastMeeting = () => read("facts", "meeting");
 
+/** What the page says of its node, for a phone that has asked none itself. */
+export function meetingOfPage() {
+  const { space } = document.documentElement.dataset;
+  return space ? { space, behindMinutes: 0, metMs: 0 } : null;
+}
+
 /** Asks the node now. Resolves to the meeting, or to null when no node of ours answers. */
 export async function meet() {
   const { json } = await ask("/api/v1/space").catch(() => ({}));

@@ -4,8 +4,8 @@ import { encodeMap } from "tntn/core/cbor.js";
 import { encodeSigned, compose, KIND, LIFETIME, recordId, sign } from "tntn/core/record.js";
 import { fromHex, hex, utf8 } from "tntn/core/bytes.js";
 import { InputError } from "tntn/core/errors.js";
-import { minutesToSign } from "tntn/core/minutes.js";
-import { ask, lastMeeting, meet } from "tntn/outbox/contact.js";
+import { minutesOf, MINUTES_MAX } from "tntn/core/minutes.js";
+import { ask, lastMeeting, meetingOfPage } from "tntn/outbox/contact.js";
 import { makeDevice, nextSequence, thisDevice } from "tntn/outbox/device.js";
 import { add } from "tntn/outbox/entries.js";
 
@@ -25,7 +25,7 @@ export async function introduce(name) {
 export async function post(name, title, text, lifetime = LIFETIME.NORMAL) {
   const body = postBody(title, text);
   const meeting = await knownCommunity();
-  minutesToSign(Date.now(), meeting.behindMinutes); // before a key is made and introduced in vain
+  minutesToSign(meeting); // before a key is made and introduced in vain
   const device = await introduce(name);
   return put(device, meeting, { kind: KIND.POST, lifetime, body }, { title: title.trim(), text: text.trim() });
 }
@@ -39,7 +39,7 @@ export function postBody(title, text) {
 }
 
 async function put(device, meeting, { kind, lifetime, body }, shown) {
-  const minutes = minutesToSign(Date.now(), meeting.behindMinutes);
+  const minutes = minutesToSign(meeting);
   const sequence = await nextSequence(meeting.space, await highestSeen(device, kind));
   const record = await compose({ lifetime, author: device.id, sequence, minutes, kind, body });
   const space = fromHex(meeting.space);
@@ -51,9 +51,18 @@ async function put(device, meeting, { kind, lifetime, body }, shown) {
 }
 
 async function knownCommunity() {
-  const meeting = (await lastMeeting()) ?? (await meet());
+  const meeting = (await lastMeeting()) ?? meetingOfPage();
   if (meeting) return meeting;
   throw new InputError("This phone has not met a node yet. Come near one once, then write from anywhere.");
+}
+
+/** The phone's clock, corrected by what a node last said; refused when it says a year that no record can carry. */
+function minutesToSign({ behindMinutes }) {
+  const minutes = minutesOf(Date.now()) + behindMinutes;
+  if (minutes >= 0 && minutes <= MINUTES_MAX) return minutes;
+  const year = new Date().getUTCFullYear();
+  const fix = "Set its date in the phone's settings, then post again. Your words stay here.";
+  throw new InputError(`Your phone's clock says ${year}. ${fix}`, "minutes");
 }
 
 /** An introduction is a device's first record; before later ones the node is asked what it has seen, if it is near. */
