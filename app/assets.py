@@ -7,19 +7,23 @@ tells the modules' names (`tntn/core/record.js`) apart from their hashed address
 import base64
 import hashlib
 import re
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from app.core.compression import DICTIONARY, DICTIONARY_VERSION
 from app.representation import Representation
 
 WEB = Path(__file__).parent.parent / "web"
+TEMPLATES = WEB.parent / "templates"
 HASH_CHARACTERS = 8
 """32 bits: enough to tell versions of one file apart."""
 YEAR_SECONDS = 31_536_000
 STYLE_ORDER = ("tokens", "base", "layout", "components/*", "print", "legacy")
 STYLE = "css/app.css"
 CONTENT_TYPES = {
+    ".bin": "application/octet-stream",
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".json": "application/json",
@@ -29,8 +33,10 @@ CONTENT_TYPES = {
     ".woff2": "font/woff2",
 }
 """What is served; files of another kind (notes, licenses in Markdown) stay on the disk."""
-INSTALLED = frozenset({".css", ".js", ".svg", ".webmanifest", ".woff2"})
-"""What the service worker keeps for reading without a node."""
+INSTALLED = frozenset({".bin", ".css", ".js", ".svg", ".webmanifest", ".woff2"})
+"""What the service worker may keep for reading and writing without a node; web/sw.js names what can wait."""
+MODULES = (".js", ".bin")
+"""What scripts call by name: modules, and the dictionary that they read beside the core's."""
 WORKER = "sw.js"
 WORKER_LIST = "/*PRECACHE*/[]"
 WORKER_VERSION = '/*VERSION*/""'
@@ -46,7 +52,7 @@ class Assets:
         self.import_map = import_map
         digest = hashlib.sha256(import_map.encode()).digest()
         self.import_map_hash = f"sha256-{base64.b64encode(digest).decode()}"
-        self.version = hashlib.sha256("\n".join(sorted(files)).encode()).hexdigest()[:HASH_CHARACTERS]
+        self.version = _version(files)
 
     @classmethod
     def load(cls, folder: Path = WEB) -> "Assets":
@@ -60,7 +66,7 @@ class Assets:
             for name, body in [*contents.items(), (STYLE, style)]
             if name in addresses
         }
-        modules = {f"tntn/{name}": addresses[name] for name in sorted(addresses) if name.endswith(".js")}
+        modules = {f"tntn/{name}": addresses[name] for name in sorted(addresses) if name.endswith(MODULES)}
         assets = cls(addresses, files, msgspec.json.encode({"imports": modules}).decode())
         if (folder / WORKER).exists():
             files[f"/{WORKER}"] = assets.worker((folder / WORKER).read_text("utf-8"))
@@ -94,7 +100,16 @@ def _contents(folder: Path) -> dict[str, bytes]:
     paths = (path for path in sorted(folder.rglob("*")) if path.suffix in CONTENT_TYPES)
     contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
     contents.pop(WORKER, None)
+    contents[f"core/dictionary-{DICTIONARY_VERSION}.bin"] = DICTIONARY
     return contents
+
+
+def _version(files: Iterable[str]) -> str:
+    """Changes with any file, whose addresses carry their hashes, and with any template: phones keep pages as well."""
+    digest = hashlib.sha256("\n".join(sorted(files)).encode())
+    for path in sorted(TEMPLATES.rglob("*.html")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:HASH_CHARACTERS]
 
 
 def _style(contents: dict[str, bytes], addresses: dict[str, str]) -> bytes:
