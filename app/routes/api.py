@@ -8,6 +8,7 @@ from litestar import Response, get, post
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import Example, OpenAPIMediaType, Operation, RequestBody, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
+from litestar.params import FromPath, JSONBody
 from msgspec import Meta
 
 from app.acceptance import Acceptance, Outcome, ParkReason
@@ -138,7 +139,7 @@ async def post_record(request: AnyRequest) -> Response[KeptAnswer]:
     status_code=200,
     responses={400: _spec(ErrorAnswer, "The question is malformed, or asks for more than 100 records")},
 )
-async def ask_custody(request: AnyRequest, data: CustodyQuestion) -> CustodyAnswer:
+async def ask_custody(request: AnyRequest, data: JSONBody[CustodyQuestion]) -> CustodyAnswer:
     """`POST /api/v1/custody`."""
     wanted = [RecordId(bytes.fromhex(text)) for text in data.ids]
     found = await site_of(request).node.store.envelopes.kept_by(wanted)
@@ -167,7 +168,7 @@ async def space(request: AnyRequest) -> SpaceAnswer:
     tags=["records"],
     responses={404: _spec(ErrorAnswer, "This node has not heard of it")},
 )
-async def device(request: AnyRequest, device_id: str) -> DeviceAnswer:
+async def device(request: AnyRequest, device_id: FromPath[str]) -> DeviceAnswer:
     """`GET /api/v1/devices/{id}`."""
     found = await site_of(request).node.store.devices.get(_device_id(device_id))
     if found is None:

@@ -6,6 +6,7 @@ from urllib.parse import parse_qs
 import msgspec
 from litestar import get
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
 
 from app.core.boards import Board
 from app.errors import InputError, NotFoundError
@@ -119,7 +120,7 @@ TITLES = {board: face.title for board, face in FACES.items()}
         404: ResponseSpec(ErrorAnswer, description="There is no such board", generate_examples=False),
     },
 )
-async def board(request: AnyRequest, name: str) -> KeptResponse:
+async def board(request: AnyRequest, name: FromPath[str]) -> KeptResponse:
     """`/boards/{name}`."""
     site = site_of(request)
     asked = _asked(name)

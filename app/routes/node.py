@@ -10,6 +10,7 @@ from typing import Any
 
 from litestar import Response, get, post
 from litestar.datastructures import Cookie
+from litestar.params import FromPath
 
 from app import founding
 from app.core.membership import JoinPolicy
@@ -35,7 +36,7 @@ async def node(request: AnyRequest) -> Response[bytes]:
 
 
 @get("/node/keeper/{token:str}", include_in_schema=False)
-async def open_session(request: AnyRequest, token: str) -> Response[Any]:
+async def open_session(request: AnyRequest, token: FromPath[str]) -> Response[Any]:
     """The one-time link: a session, and on to the page."""
     site = site_of(request)
     session = secrets.token_urlsafe(SESSION_TOKEN_BYTES)

@@ -3,6 +3,7 @@
 import msgspec
 from litestar import get
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath
 
 from app.core.boards import Board
 from app.core.record import RECORD_ID_BYTES, RecordId
@@ -24,7 +25,7 @@ from app.routes.views import record_view, reply_view
         404: ResponseSpec(ErrorAnswer, description="This node does not have it", generate_examples=False),
     },
 )
-async def record(request: AnyRequest, record_id: str) -> KeptResponse:
+async def record(request: AnyRequest, record_id: FromPath[str]) -> KeptResponse:
     """`/records/{id}`."""
     site = site_of(request)
     asked = parse_record_id(record_id)
