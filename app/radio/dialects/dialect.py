@@ -111,7 +111,7 @@ class DescribedDialect(Dialect, Protocol):
 
     @property
     def frame_bytes_max(self) -> int:
-        """The longest frame that the radio carries; `send` takes no longer one."""
+        """The longest frame that the radio carries; a longer one fails at once."""
 
     @property
     def floods_itself(self) -> bool:

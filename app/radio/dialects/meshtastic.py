@@ -143,7 +143,10 @@ class Meshtastic:
 
     def send(self, frame: bytes, now_ms: int) -> None:
         """Hand the radio a frame. Only while `is_ready`; a Sent event follows in any case."""
-        assert 0 < len(frame) <= self.frame_bytes_max, "frames are bounded where they are made"
+        assert self.is_ready, "one frame at a time"
+        if not 0 < len(frame) <= self.frame_bytes_max:
+            self._events += [Fault("too large"), Sent(ok=False)]
+            return
         self._hand_over(Data(PORT, frame), now_ms)
 
     def announce(self, text: str, now_ms: int) -> None:

@@ -130,7 +130,9 @@ class Rnode:
     def send(self, frame: bytes, now_ms: int) -> None:
         """Hand the modem a frame. Only while `is_ready`; a Sent event follows in any case."""
         assert self.is_ready, "one frame at a time"
-        assert 0 < len(frame) <= self.frame_bytes_max, "frames are bounded where they are made"
+        if not 0 < len(frame) <= self.frame_bytes_max:
+            self._events += [Fault("too large"), Sent(ok=False)]
+            return
         self._put(encode_frame(Command.DATA, frame))
         cost_ms = self.airtime_ms(len(frame))
         self._sending = _Sending(

@@ -133,7 +133,9 @@ class Rui3:
     def send(self, frame: bytes, now_ms: int) -> None:
         """Hand the module a frame. Only while `is_ready`; a Sent event follows in any case."""
         assert self.is_ready, "one frame at a time"
-        assert 0 < len(frame) <= self.frame_bytes_max, "frames are bounded where they are made"
+        if not 0 < len(frame) <= self.frame_bytes_max:
+            self._events += [Fault("too large"), Sent(ok=False)]
+            return
         packet = on_air.wrap(frame, self._sequence)
         self._sequence += 1
         self._sending = _Sending(packet, now_ms, self.airtime_ms(len(frame)))

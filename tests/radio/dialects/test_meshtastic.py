@@ -345,6 +345,7 @@ def test_a_lost_port_fails_the_frame() -> None:
     assert (one.dialect.poll(9), one.dialect.deadline_ms()) == (b"", None)
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=80), max_size=20))
 def test_any_bytes_are_survived_in_bounded_memory(pieces: list[bytes]) -> None:
     _, one = alone()
@@ -354,6 +355,7 @@ def test_any_bytes_are_survived_in_bounded_memory(pieces: list[bytes]) -> None:
     one.dialect.events()
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=60), max_size=20))
 def test_any_messages_are_survived(bodies: list[bytes]) -> None:
     _, one = alone()

@@ -3,7 +3,7 @@
 import itertools
 import random
 
-from app.radio.dialects.dialect import DescribedDialect, Dialect, Ready
+from app.radio.dialects.dialect import DescribedDialect, Dialect, Fault, Ready, Sent
 from app.radio.dialects.kiss import Kiss
 from app.radio.dialects.meshtastic import Meshtastic
 from app.radio.dialects.rnode import Rnode
@@ -12,6 +12,7 @@ from app.radio.frame import FRAME_BYTES_MAX
 from app.radio.modem import Modem
 from app.radio.profile import EU868
 from tests.radio.emulators.bench import Bench
+from tests.radio.emulators.meshtastic import Meshtastic as MeshtasticRadio
 from tests.radio.emulators.rnode import Rnode as RnodeRadio
 from tests.radio.emulators.rui3 import Rui3 as Rui3Radio
 
@@ -52,3 +53,19 @@ def test_every_dialect_has_the_one_shape() -> None:
     assert [dialect.frame_bytes_max for dialect in described] == [508, 238, 231]
     assert [dialect.floods_itself for dialect in described] == [False, False, True]
     assert all(dialect.airtime_ms(200) > dialect.airtime_ms(20) > 0 for dialect in described)
+
+
+def test_a_frame_that_is_too_large_fails_at_once_and_nothing_else() -> None:
+    bench = Bench(["rnode", "rui3", "meshtastic"])
+    stations = [
+        bench.add(Rnode(EU868), RnodeRadio("rnode", bench.ether, bench.rng)),
+        bench.add(Rui3(EU868, bench.rng), Rui3Radio("rui3", bench.ether, bench.rng)),
+        bench.add(Meshtastic(bench.rng), MeshtasticRadio("meshtastic", bench.ether, bench.rng)),
+    ]
+    bench.run(10_000)
+    for station in stations:
+        dialect = station.dialect
+        assert isinstance(dialect, Rnode | Rui3 | Meshtastic)
+        dialect.send(bytes(dialect.frame_bytes_max + 1), bench.now_ms)
+        assert dialect.events() == [Fault("too large"), Sent(ok=False)]
+        assert dialect.is_ready
