@@ -164,13 +164,13 @@ _AU915 = Region(
 
 _AS923 = Region(
     "AS923",
-    "Japan, Malaysia, Singapore, Taiwan, Thailand, Vietnam and others",
+    "Japan, Malaysia, Singapore, Taiwan, Thailand and others",
     (
         Band(
             # What these countries' bands have in common; ARIB STD-T108 cuts it into channels of 200 kHz.
-            "920.5 to 923.5 MHz",
+            "920.5 to 923 MHz",
             920_500_000,
-            923_500_000,
+            923_000_000,
             # RP002, default channels: duty cycle below 1 %.
             0.01,
             # RP002: 16 dBm EIRP, 400 ms; ARIB STD-T108: 20 mW at the antenna, which may have 3 dBi.

@@ -1,5 +1,7 @@
 """Regions: each rule at its boundary, defaults that carry a post in one frame, and refusals a person can read."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -62,6 +64,20 @@ def test_the_defaults_power_may_go_up_to_the_limit_and_no_further(code: str) -> 
         refusal = check(msgspec.structs.replace(default, power_dbm=power), ON_AIR)
         assert refusal is not None
         assert "dBm" in refusal
+
+
+@pytest.mark.parametrize("code", REGIONS)
+def test_the_keepers_table_says_what_the_code_does(code: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "radio-regions.md").read_text()
+    row = next(line for line in page.splitlines() if line.startswith(f"| **{code}**"))
+    region = REGIONS[code]
+    default, sent_ms = region.default, airtime_ms(region.default.modulation, ON_AIR)
+    assert f"{default.frequency_hz / 1e6:g} MHz" in row.replace(".0 MHz", " MHz")
+    assert f"SF{default.modulation.spreading_factor}, {default.modulation.bandwidth_khz:g} kHz" in row
+    assert f"{default.power_dbm} dBm" in row
+    assert f"{sent_ms / 1000:.2f} s; {int(3_600_000 * band_of(default).share / sent_ms):,} an hour" in row
+    for band in region.bands:
+        assert f"{band.low_hz / 1e6:g}–{band.high_hz / 1e6:g}" in page.replace("868.0–", "868–").replace(".0 ", " ")
 
 
 # Europe
@@ -213,7 +229,8 @@ def test_australia(mhz: float, khz: float, hops: int, power: float, lawful: bool
         (922.0, 125, 13, 3.1, 234, False),
         (922.0, 250, 13, 0, 50, False),
         (920.4, 125, 13, 0, 50, False),
-        (923.5, 125, 13, 0, 50, False),
+        (922.9375, 125, 13, 0, 50, True),
+        (923.0, 125, 13, 0, 50, False),
     ],
 )
 def test_as923(mhz: float, khz: float, power: float, antenna: float, payload: int, lawful: bool) -> None:
