@@ -1,0 +1,208 @@
+"""Answering: envelopes and gone runs for those who ask, unless somebody else was heard to send them.
+
+Who is asked answers at once, one envelope at a time; others who have it help when the asked is silent. All of it is
+paid from the asker's purse. Pure; a part of the repair machine. Spec: docs/protocol/radio-repair.md.
+"""
+
+from collections.abc import Iterable
+
+from app.core.envelope import EnvelopeId
+from app.radio.control import BODY_BYTES_MAX, control_frame_bytes
+from app.radio.logbook import LogEntry
+from app.radio.means import Means, SendEntry
+from app.radio.parcel import Priority
+from app.radio.request import ANSWER_ENTRIES_MAX, ANYONE, Gone, Request, fitted
+from app.radio.span import Portion, Span, Spans, minus, normal
+
+ANSWERS_MAX = 512
+"""Envelopes that wait to be sent: an hour and a half of a 10 % channel."""
+ANSWERS_PER_ASKER_MAX = 64
+"""Two requests' worth; the rest is for the other askers."""
+ANSWER_DELAY_MS = (200, 1_500)
+"""For the one that was asked."""
+ANYONE_DELAY_MS = (500, 10_000)
+"""When anyone was asked: time to hear each other."""
+HELP_DELAY_MS = (25_000, 45_000)
+"""For those who were not: a few frames' time, in which the asked would have been heard."""
+HELP_QUIET_MS = (15_000, 25_000)
+"""After an answer by somebody else, helpers keep still so long."""
+REPEAT_MS = 10_000
+"""A request that comes this soon after the answer was written before it."""
+GONE_RUNS_MAX = 64
+"""Runs in one frame of gone entries: they fill it."""
+GONE_LOGS_MAX = 64
+"""Logs of which gone runs wait to be told."""
+
+
+class _Answer:
+    """An envelope to be sent."""
+
+    __slots__ = ("asker", "due_ms", "entry", "helps", "priority")
+
+    def __init__(self, entry: LogEntry, asker: int, due_ms: int, priority: Priority, *, helps: bool) -> None:
+        self.entry = entry
+        self.asker = asker
+        self.due_ms = due_ms
+        self.priority = priority
+        self.helps = helps
+
+
+class Answering:
+    """What is sent to whom."""
+
+    def __init__(self, means: Means) -> None:
+        self._means = means
+        self._answers: dict[EnvelopeId, _Answer] = {}
+        self._sent: dict[EnvelopeId, int] = {}
+        self._gone: dict[int, Spans] = {}
+        self._gone_asker = ANYONE
+        self._gone_due_ms: int | None = None
+
+    # What is heard
+
+    def hear_request(self, sender: int, request: Request, now_ms: int) -> None:
+        """Somebody asks: what we hold of it is due, and what is gone is told."""
+        helps = request.asked not in (self._means.me, ANYONE)
+        left = ANSWER_ENTRIES_MAX
+        for portion in request.portions:
+            for span in portion.spans:
+                entries = self._means.log.get(portion.index, span, left)
+                left -= len(entries)
+                self._owe(sender, entries, self._delay_ms(request), now_ms, helps=helps)
+                # What lies beyond the last entry that is sent is asked for again: its gone runs can wait.
+                reach = span if left > 0 else Span(span.first, entries[-1].number)
+                self._tell(sender, Portion(portion.index, (reach,)), entries, self._delay_ms(request), now_ms)
+                if left <= 0:
+                    return
+
+    def offer(self, asker: int, entries: Iterable[LogEntry], now_ms: int, priority: Priority) -> None:
+        """Send these to a neighbor that is known to lack them."""
+        self._owe(asker, tuple(entries), ANSWER_DELAY_MS, now_ms, helps=False, priority=priority)
+
+    def hear_entry(self, envelope_id: EnvelopeId, now_ms: int) -> None:
+        """Somebody sent this envelope: it need not come from us, and its asker is being answered."""
+        answer = self._answers.pop(envelope_id, None)
+        if answer is None:
+            return
+        self._means.tally["answers-spared"] += 1
+        for other in self._answers.values():
+            if other.helps and other.asker == answer.asker:
+                other.due_ms = max(other.due_ms, self._means.after(now_ms, *HELP_QUIET_MS))
+
+    def hear_gone(self, gone: Gone) -> None:
+        """Somebody told what is gone."""
+        for portion in gone.portions:
+            if portion.index in self._gone:
+                left = minus(self._gone[portion.index], portion.spans)
+                if left:
+                    self._gone[portion.index] = left
+                else:
+                    del self._gone[portion.index]
+        if not self._gone:
+            self._gone_due_ms = None
+
+    def serves(self, asker: int) -> bool:
+        """Whether something waits to be sent to this node."""
+        return any(answer.asker == asker for answer in self._answers.values())
+
+    # What is sent
+
+    def poll_gone(self, now_ms: int) -> Gone | None:
+        """The frame of gone runs that is due, if any."""
+        if self._gone_due_ms is None or self._gone_due_ms > now_ms:
+            return None
+        waiting = [Portion(index, spans) for index, spans in sorted(self._gone.items())]
+        gone = Gone(fitted(waiting, BODY_BYTES_MAX, GONE_RUNS_MAX, numbers_max=None))
+        airtime_ms = self._means.airtime_ms(control_frame_bytes(gone))
+        if not self._means.purses.spend(self._gone_asker, airtime_ms, now_ms):
+            self._means.tally["capped"] += 1
+            self._gone, self._gone_due_ms = {}, None
+            return None
+        self.hear_gone(gone)
+        if self._gone:
+            self._gone_due_ms = self._means.after(now_ms, *ANSWER_DELAY_MS)
+        return gone
+
+    def poll_entry(self, now_ms: int) -> SendEntry | None:
+        """The envelope that is due and paid for, if any."""
+        while True:
+            answer = min(self._answers.values(), key=lambda answer: answer.due_ms, default=None)
+            if answer is None or answer.due_ms > now_ms:
+                return None
+            entry = answer.entry
+            airtime_ms = self._means.entry_airtime_ms(entry)
+            if not self._is_held(entry):
+                del self._answers[entry.envelope_id]
+            elif self._means.purses.spend(answer.asker, airtime_ms, now_ms):
+                return self._send(answer, airtime_ms, now_ms)
+            else:
+                self._means.tally["capped"] += 1
+                self._postpone(answer.asker, airtime_ms, now_ms)
+
+    def entry_deadline_ms(self) -> int | None:
+        """When an envelope is due."""
+        return min((answer.due_ms for answer in self._answers.values()), default=None)
+
+    def gone_deadline_ms(self) -> int | None:
+        """When gone runs are due."""
+        return self._gone_due_ms
+
+    def _owe(
+        self,
+        asker: int,
+        entries: tuple[LogEntry, ...],
+        delay_ms: tuple[int, int],
+        now_ms: int,
+        *,
+        helps: bool,
+        priority: Priority = Priority.PEOPLE,
+    ) -> None:
+        waiting = sum(answer.asker == asker for answer in self._answers.values())
+        shuffled = self._means.rng.sample(entries, len(entries)) if helps else entries
+        due_ms = self._means.after(now_ms, *delay_ms)
+        for entry in shuffled:
+            known = self._answers.get(entry.envelope_id)
+            if known is not None:
+                known.helps, known.due_ms = known.helps and helps, min(known.due_ms, due_ms)
+            elif now_ms - self._sent.get(entry.envelope_id, now_ms - REPEAT_MS) < REPEAT_MS:
+                continue
+            elif waiting >= ANSWERS_PER_ASKER_MAX or len(self._answers) >= ANSWERS_MAX:
+                self._means.tally["answers-refused"] += 1
+            else:
+                self._answers[entry.envelope_id] = _Answer(entry, asker, due_ms, priority, helps=helps)
+                waiting += 1
+
+    def _tell(
+        self, asker: int, portion: Portion, entries: Iterable[LogEntry], delay_ms: tuple[int, int], now_ms: int
+    ) -> None:
+        """What is known and not held is gone."""
+        held = normal(Span(entry.number, entry.number) for entry in entries)
+        known = [minus((span,), self._means.log.missing(portion.index, span)) for span in portion.spans]
+        gone = minus(normal(span for spans in known for span in spans), held)
+        if gone and (portion.index in self._gone or len(self._gone) < GONE_LOGS_MAX):
+            self._gone[portion.index] = normal((*self._gone.get(portion.index, ()), *gone))
+            self._gone_asker = asker
+            if self._gone_due_ms is None:
+                self._gone_due_ms = self._means.after(now_ms, *delay_ms)
+
+    def _delay_ms(self, request: Request) -> tuple[int, int]:
+        if request.asked == self._means.me:
+            return ANSWER_DELAY_MS
+        return ANYONE_DELAY_MS if request.asked == ANYONE else HELP_DELAY_MS
+
+    def _send(self, answer: _Answer, airtime_ms: float, now_ms: int) -> SendEntry:
+        entry = answer.entry
+        del self._answers[entry.envelope_id]
+        self._sent = {name: at_ms for name, at_ms in self._sent.items() if now_ms - at_ms < REPEAT_MS}
+        self._sent[entry.envelope_id] = now_ms
+        self._means.tally["answers-sent"] += 1
+        return SendEntry(entry.index, entry.number, entry.envelope_id, answer.asker, airtime_ms, answer.priority)
+
+    def _postpone(self, asker: int, airtime_ms: float, now_ms: int) -> None:
+        ready_ms = max(self._means.purses.ready_at_ms(asker, airtime_ms, now_ms), now_ms + 1)
+        for answer in self._answers.values():
+            if answer.asker == asker:
+                answer.due_ms = max(answer.due_ms, ready_ms)
+
+    def _is_held(self, entry: LogEntry) -> bool:
+        return entry in self._means.log.get(entry.index, Span(entry.number, entry.number), ANSWER_ENTRIES_MAX)

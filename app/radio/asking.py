@@ -1,0 +1,207 @@
+"""Asking: which log numbers this node lacks, and whom it asks for them when.
+
+Every request is paid from the purse of the neighbor whose claim caused it, and steps back for another's that asks for
+the same. Pure; a part of the repair machine. Spec: docs/protocol/radio-repair.md.
+"""
+
+from app.radio.control import control_frame_bytes
+from app.radio.hearsay import Hearsay
+from app.radio.logbook import LogEntry
+from app.radio.means import Means
+from app.radio.neighbors import Neighbor, Neighborhood
+from app.radio.request import REQUEST_BODY_BYTES_MAX, REQUEST_RUNS_MAX, Gone, Request, fitted, spans_of
+from app.radio.span import Portion, Spans, common, holds, minus, normal, total
+
+REQUEST_DELAY_MS = (500, 6_000)
+"""By chance, before a request: another's, heard in this time, spares ours."""
+PATIENCE_MS = 30_000
+"""Silence after a request, or after the last answer to it, before asking again."""
+ASKS_MAX = 64
+"""Requests, own and overheard, that are waited for at once."""
+OVERHEARD_MAX = 32
+DEFERRALS_MAX = 2
+"""After stepping back so often for others' requests that brought nothing, ours goes out all the same."""
+
+
+class _Ask:
+    """A request that is waited for: ours to `neighbor`, or another's, overheard (None)."""
+
+    __slots__ = ("neighbor", "portions", "progressed", "until_ms")
+
+    def __init__(self, portions: tuple[Portion, ...], neighbor: int | None, until_ms: int) -> None:
+        self.portions = portions
+        self.neighbor = neighbor
+        self.until_ms = until_ms
+        self.progressed = False
+
+
+class Asking:
+    """Who is asked for what."""
+
+    def __init__(self, means: Means, neighborhood: Neighborhood) -> None:
+        self._means = means
+        self._neighborhood = neighborhood
+        self._hearsay = Hearsay(means, neighborhood)
+        self._asks: list[_Ask] = []
+        self._due_ms: int | None = None
+        self._deferrals = 0
+        self._flight: _Ask | None = None
+
+    def hear_claims(self, sender: int, neighbor: Neighbor, now_ms: int) -> None:
+        """A neighbor claims what we lack."""
+        self._hearsay.claimed(sender, neighbor, now_ms)
+        self._arm(now_ms)
+
+    def hear_request(self, request: Request, now_ms: int) -> None:
+        """Somebody else asks: if that is what we lack, its answers serve us too."""
+        if sum(ask.neighbor is None for ask in self._asks) < OVERHEARD_MAX:
+            self._asks.append(_Ask(request.portions, None, now_ms + PATIENCE_MS))
+
+    def hear_gone(self, sender: int, neighbor: Neighbor, gone: Gone, now_ms: int) -> None:
+        """Some of what was asked for may be gone. What nobody asked about is not listened to."""
+        answers = [Portion(told.index, common(told.spans, self._asked_of(told.index))) for told in gone.portions]
+        answers = [answer for answer in answers if answer.spans]
+        self._means.tally["gone-unasked"] += not answers
+        self._hearsay.hear(sender, neighbor, answers, now_ms)
+        for answer in answers:
+            self._progress(answer)
+        self._end_fulfilled(now_ms)
+
+    def stored(self, entry: LogEntry, sender: int | None, now_ms: int) -> bool:
+        """An entry is on the disk; its sender kept its word. True when it had been asked for."""
+        self._hearsay.stored(entry.index, now_ms)
+        asked = False
+        for ask in self._asks:
+            if holds(spans_of(ask.portions, entry.index), entry.number):
+                asked = ask.progressed = True
+                ask.until_ms = max(ask.until_ms, now_ms + PATIENCE_MS)
+        neighbor = None if sender is None else self._neighborhood.get(sender)
+        if asked and neighbor is not None:
+            neighbor.deliver(now_ms)
+        if asked:
+            self._deferrals = 0
+            self._end_fulfilled(now_ms)
+        return asked
+
+    def poll(self, now_ms: int) -> Request | None:
+        """The request that is due, if any. It counts as asked; `sent` tells when it left."""
+        self._expire(now_ms)
+        doubted = self._hearsay.poll(now_ms)
+        if doubted is not None:
+            return doubted
+        if self._due_ms is None or self._due_ms > now_ms:
+            return None
+        self._due_ms = None
+        return self._ask(now_ms)
+
+    def sent(self, now_ms: int, *, ok: bool) -> None:
+        """The modem is done with the request: patience starts here."""
+        flight, self._flight = self._flight, None
+        if flight is None or flight not in self._asks:
+            return
+        if ok:
+            flight.until_ms = max(flight.until_ms, now_ms + PATIENCE_MS)
+        else:
+            self._asks.remove(flight)
+            self._arm(now_ms)
+
+    def deadline_ms(self) -> int | None:
+        """When to poll next."""
+        times = [*(ask.until_ms for ask in self._asks), self._hearsay.deadline_ms(), self._due_ms]
+        return min((time for time in times if time is not None), default=None)
+
+    def _ask(self, now_ms: int) -> Request | None:
+        waits: list[int] = []
+        stepped_back = False
+        busy = {ask.neighbor for ask in self._asks}
+        for index, neighbor in self._neighborhood:
+            # One request at a time: what comes of it decides about the next.
+            lacking = [] if neighbor.is_hopeless or index in busy else self._lacking(neighbor)
+            portions = fitted(self._unasked(lacking), REQUEST_BODY_BYTES_MAX, REQUEST_RUNS_MAX)
+            stepped_back = stepped_back or bool(lacking and not portions)
+            if not portions:
+                continue
+            request = Request(index, portions)
+            ready_ms = self._ready_at_ms(request, neighbor, now_ms)
+            if ready_ms <= now_ms:
+                return self._asked(request, neighbor, now_ms)
+            waits.append(ready_ms)
+        self._deferrals += stepped_back and not waits
+        self._due_ms = min(waits, default=None)
+        return None
+
+    def _ready_at_ms(self, request: Request, neighbor: Neighbor, now_ms: int) -> int:
+        airtime_ms = self._means.airtime_ms(control_frame_bytes(request))
+        return max(neighbor.ask_after_ms, self._means.purses.ready_at_ms(request.asked, airtime_ms, now_ms))
+
+    def _asked(self, request: Request, neighbor: Neighbor, now_ms: int) -> Request:
+        self._means.purses.spend(request.asked, self._means.airtime_ms(control_frame_bytes(request)), now_ms)
+        neighbor.asked_ms = now_ms
+        self._deferrals = 0
+        self._asks = self._asks[1 - ASKS_MAX :]
+        self._flight = _Ask(request.portions, request.asked, now_ms + PATIENCE_MS)
+        self._asks.append(self._flight)
+        self._means.tally["numbers-asked"] += sum(total(portion.spans) for portion in request.portions)
+        self._arm(now_ms)
+        return request
+
+    def _lacking(self, neighbor: Neighbor) -> list[Portion]:
+        """What it claims, has not called gone, and we have not."""
+        lacking: list[Portion] = []
+        for index, claim in sorted(neighbor.claims.items()):
+            missing = normal(lack for span in claim.known for lack in self._means.log.missing(index, span))
+            spans = minus(missing, neighbor.gone.get(index, ()))
+            if spans:
+                lacking.append(Portion(index, spans))
+        return lacking
+
+    def _unasked(self, lacking: list[Portion]) -> list[Portion]:
+        """What nobody is asking for; after too many deferrals, what we are not asking for ourselves."""
+        asks = [ask for ask in self._asks if ask.neighbor is not None or self._deferrals < DEFERRALS_MAX]
+        portions = []
+        for portion in lacking:
+            asked: Spans = normal(span for ask in asks for span in spans_of(ask.portions, portion.index))
+            spans = minus(portion.spans, asked)
+            if spans:
+                portions.append(Portion(portion.index, spans))
+        return portions
+
+    def _asked_of(self, index: int) -> Spans:
+        return normal(span for ask in self._asks for span in spans_of(ask.portions, index))
+
+    def _progress(self, answer: Portion) -> None:
+        """Gone is an answer too."""
+        for ask in self._asks:
+            if common(spans_of(ask.portions, answer.index), answer.spans):
+                ask.progressed = True
+
+    def _end_fulfilled(self, now_ms: int) -> None:
+        open_asks = [ask for ask in self._asks if self._is_open(ask)]
+        if len(open_asks) < len(self._asks):
+            self._asks = open_asks
+            self._arm(now_ms)
+
+    def _expire(self, now_ms: int) -> None:
+        over = [ask for ask in self._asks if ask.until_ms <= now_ms]
+        if not over:
+            return
+        self._asks = [ask for ask in self._asks if ask.until_ms > now_ms]
+        for ask in over:
+            if ask.neighbor is not None and not ask.progressed and self._is_open(ask):
+                self._means.tally["requests-unanswered"] += 1
+                self._neighborhood.miss(ask.neighbor, now_ms)
+        self._arm(now_ms)
+
+    def _is_open(self, ask: _Ask) -> bool:
+        """Whether anything it asks for is still missing, and not gone where we asked."""
+        neighbor = None if ask.neighbor is None else self._neighborhood.get(ask.neighbor)
+        for portion in ask.portions:
+            gone = () if neighbor is None else neighbor.gone.get(portion.index, ())
+            for span in portion.spans:
+                if minus(self._means.log.missing(portion.index, span), gone):
+                    return True
+        return False
+
+    def _arm(self, now_ms: int) -> None:
+        due_ms = self._means.after(now_ms, *REQUEST_DELAY_MS)
+        self._due_ms = due_ms if self._due_ms is None else min(self._due_ms, due_ms)

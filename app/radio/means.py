@@ -1,0 +1,86 @@
+"""What the parts of the repair machine share: the log, the purses, the dice, and what comes out of them.
+
+Pure. Spec: docs/protocol/radio-repair.md.
+"""
+
+import random
+from collections import Counter
+from collections.abc import Callable
+
+import msgspec
+
+from app.core.envelope import EnvelopeId
+from app.radio.control import Kind, NeighborPurses
+from app.radio.frame import FRAME_BYTES_MAX, NodeIndex, envelope_frame_bytes
+from app.radio.logbook import LogEntry, LogView
+from app.radio.parcel import CountersNeeded, Priority, Rejected
+
+
+class SendControl(msgspec.Struct, frozen=True):
+    """A control frame for the modem, now. Say `sent` afterwards."""
+
+    frame: bytes
+    kind: Kind
+    airtime_ms: float
+    priority: Priority
+
+
+class SendEntry(msgspec.Struct, frozen=True):
+    """Send this envelope to `asker` and whoever else hears it: with hops at their maximum, so that none forwards it."""
+
+    index: int
+    number: int
+    envelope_id: EnvelopeId
+    asker: int
+    airtime_ms: float
+    priority: Priority
+
+
+class OwnLogAhead(msgspec.Struct, frozen=True):
+    """Somebody knows this node's own log up to `number`, which it never gave out: it was restored or cloned."""
+
+    number: int
+
+
+class TwinHeard(msgspec.Struct, frozen=True):
+    """A control frame under this node's index, with a counter that it has not reached: another node is it too."""
+
+    counter: int
+
+
+Output = SendControl | SendEntry
+RepairEvent = Rejected | CountersNeeded | OwnLogAhead | TwinHeard
+
+
+class Means:
+    """The shared parts. `airtime_ms` prices a frame by its bytes; `tally` counts by name, for the keeper's page."""
+
+    def __init__(
+        self,
+        me: NodeIndex,
+        log: LogView,
+        purses: NeighborPurses,
+        airtime_ms: Callable[[int], float],
+        rng: random.Random,
+    ) -> None:
+        self.me = me
+        self.log = log
+        self.purses = purses
+        self.airtime_ms = airtime_ms
+        self.rng = rng
+        self.tally: Counter[str] = Counter()
+
+    def after(self, now_ms: int, least_ms: int, most_ms: int) -> int:
+        """A moment by chance, so that not all speak at once."""
+        return now_ms + self.rng.randint(least_ms, most_ms)
+
+    def entry_airtime_ms(self, entry: LogEntry) -> float:
+        """What an envelope costs: one frame, or as many whole ones as its fragments come to."""
+        frame_bytes = envelope_frame_bytes(entry.envelope_bytes, entry.number)
+        if frame_bytes <= FRAME_BYTES_MAX:
+            return self.airtime_ms(frame_bytes)
+        return -(-entry.envelope_bytes // FRAGMENT_BYTES) * self.airtime_ms(FRAME_BYTES_MAX)
+
+
+FRAGMENT_BYTES = 200
+"""What a fragment's frame carries of an envelope, about: for prices only."""

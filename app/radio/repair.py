@@ -1,0 +1,309 @@
+"""Repair: how nodes find out over radio what each other's logs lack, and mend it. A pure machine.
+
+It says what this node has when neighbors seem to lack some of it (Trickle), asks for what it lacks, answers who asks,
+and compares where checksums differ. It sends nothing by itself: its outputs are values for whoever owns the radio, who
+polls it when the radio could send, and not before. Spec, with the state diagram: docs/protocol/radio-repair.md.
+"""
+
+import random
+from collections.abc import Callable, Mapping
+from typing import assert_never
+
+import msgspec
+
+from app.core.envelope import EnvelopeId
+from app.errors import DecodeError
+from app.radio.answering import Answering
+from app.radio.asking import Asking
+from app.radio.comparing import Comparing
+from app.radio.control import (
+    BODY_BYTES_MAX,
+    KINDS,
+    ControlFrame,
+    HeardCounters,
+    Message,
+    NeighborPurses,
+    OwnCounters,
+    Sketch,
+    open_control,
+    seal_control,
+)
+from app.radio.frame import FRAME_BYTES_MAX, LinkKeys, NodeIndex
+from app.radio.logbook import KnownLog, LogEntry, LogView
+from app.radio.means import Means, Output, OwnLogAhead, RepairEvent, SendControl, TwinHeard
+from app.radio.neighbors import Neighbor, Neighborhood, NeighborState
+from app.radio.parcel import CountersNeeded, Priority, Rejected
+from app.radio.request import Compare, Gone, Request, Wanted
+from app.radio.span import Portion, Span
+from app.radio.trickle import Trickle, TrickleConfig
+from app.radio.vector import NodeLog, Vector, difference, following, slice_vector
+
+TRICKLE = TrickleConfig(interval_min_ms=32_000, doublings=6, redundancy=1)
+"""32 s holds a neighborhood's worth of vectors at SF9; 34 min costs at most two vectors an hour where all is well."""
+NEWS_DELAY_MS = (120_000, 240_000)
+"""New entries are announced this long after the first of them, once for all that came since."""
+MENDED_DELAY_MS = (40_000, 80_000)
+"""After the last entry that we had asked for, others further on may want to know."""
+NEWS_DELAY_MAX_MS = 600_000
+"""While a repair goes on, it is announced every ten minutes."""
+EVENTS_MAX = 256
+"""Events kept for a shell that doesn't fetch them; the tally counts the others too."""
+
+
+class _News(msgspec.Struct, frozen=True):
+    """Entries that no vector of ours told yet: when one is to, and when at the latest.
+
+    What we had to ask for is told even when a neighbor shows the same: it may come from there, and others lack it.
+    """
+
+    due_ms: int
+    latest_ms: int
+    mended: bool
+
+
+class Repair:
+    """The repair machine of one node. `airtime_ms` prices a frame by its bytes; `heard` are the saved counters."""
+
+    def __init__(
+        self,
+        me: NodeIndex,
+        link: LinkKeys,
+        log: LogView,
+        airtime_ms: Callable[[int], float],
+        rng: random.Random,
+        *,
+        neighbor_ms_per_hour: float,
+        heard: Mapping[int, int],
+        trickle: TrickleConfig = TRICKLE,
+    ) -> None:
+        self._link = link
+        self._means = Means(me, log, NeighborPurses(neighbor_ms_per_hour), airtime_ms, rng)
+        self._neighborhood = Neighborhood(self._means)
+        self._asking = Asking(self._means, self._neighborhood)
+        self._answering = Answering(self._means)
+        self._comparing = Comparing(self._means, self._answering)
+        self._trickle = Trickle(trickle, rng)
+        self._own = OwnCounters()
+        self._last_counter = -1
+        self._heard = HeardCounters(heard)
+        self._cursor = 0
+        self._speaks = False
+        self._news: _News | None = None
+        self._own_highest = 0
+        self._sent_kind: type[Message] | None = None
+        self._events: list[RepairEvent] = []
+
+    # What the rest of the node says
+
+    def start(self, now_ms: int) -> None:
+        """The radio is on the air, and the log is filled from the disk."""
+        self._trickle.start(now_ms)
+
+    def use(self, link: LinkKeys) -> None:
+        """The keys of the living epochs, after one began or ended."""
+        self._link = link
+
+    def grant(self, first: int, count: int) -> None:
+        """Counters that are reserved on disk: `count` of them from `first`."""
+        self._own.grant(first, count)
+
+    def stored(self, entry: LogEntry, now_ms: int, sender: int | None = None) -> None:
+        """An envelope is on the disk at this place. `sender` is the node whose frame brought it."""
+        if not self._means.log.append(entry):
+            return
+        asked = self._asking.stored(entry, sender, now_ms)
+        self._note_news(asked, now_ms)
+
+    def gone(self, index: int, span: Span) -> None:
+        """These entries expired here, were withdrawn, or dropped."""
+        self._means.log.drop(index, span)
+
+    def refused(self, sender: int, now_ms: int) -> None:
+        """An envelope that this neighbor sent was forged or broken."""
+        self._means.tally["wrong-answers"] += 1
+        self._neighborhood.miss(sender, now_ms)
+
+    # What the air says
+
+    def hear_entry(self, index: int, number: int, envelope_id: EnvelopeId, now_ms: int) -> None:
+        """An envelope frame was heard, known or not: an answer from us would come too late."""
+        self._answering.hear_entry(envelope_id, now_ms)
+        self._watch_own(index, number)
+
+    def receive(self, data: bytes, now_ms: int) -> None:
+        """A control frame was heard. Never raises: what is wrong with it becomes a Rejected event."""
+        try:
+            frame = open_control(data, self._link)
+        except DecodeError as error:
+            self._reject(error.code)
+            return
+        if frame.sender == self._means.me:
+            self._hear_own(frame)
+            return
+        fault = self._heard.admit(frame.sender, frame.counter)
+        if fault is not None:
+            self._reject(fault)
+            return
+        self._means.tally[f"{KINDS[type(frame.message)].name.lower()}-heard"] += 1
+        self._dispatch(frame.sender, frame.message, now_ms)
+
+    def sent(self, now_ms: int, *, ok: bool = True) -> None:
+        """The modem is done with the last control frame."""
+        if self._sent_kind is Request:
+            self._asking.sent(now_ms, ok=ok)
+        self._sent_kind = None
+
+    # What goes on the air
+
+    def poll(self, now_ms: int) -> list[Output]:
+        """The next thing to send, if one is due: call this when the radio could send it."""
+        if self._own.needs_more():
+            self._emit(CountersNeeded())
+        self._speaks = self._trickle.poll(now_ms) or self._speaks
+        if self._news is not None and self._news.due_ms <= now_ms:
+            self._speaks = True
+        if not self._own.is_empty:
+            message = self._next_message(now_ms)
+            if message is not None:
+                return [self._seal(message)]
+        entry = self._answering.poll_entry(now_ms)
+        return [] if entry is None else [entry]
+
+    def deadline_ms(self) -> int | None:
+        """When to poll again, if nothing else happens."""
+        times = [self._answering.entry_deadline_ms(), self._trickle.deadline_ms()]
+        if not self._own.is_empty:
+            times.append(None if self._news is None else self._news.due_ms)
+            times += [self._asking.deadline_ms(), self._answering.gone_deadline_ms(), self._comparing.deadline_ms()]
+            times += [0] * self._speaks
+        return min((time for time in times if time is not None), default=None)
+
+    def events(self) -> list[RepairEvent]:
+        """What happened since the last call."""
+        events, self._events = self._events, []
+        return events
+
+    # For saving and showing
+
+    def heard_counters(self) -> dict[int, int]:
+        """To save every minute or so, and hand to the next machine as `heard`."""
+        return self._heard.snapshot()
+
+    def tally(self) -> dict[str, int]:
+        """Counts by name since the start."""
+        return dict(self._means.tally)
+
+    def neighbors(self, now_ms: int) -> list[NeighborState]:
+        """Who was heard, and how they keep their word."""
+        return self._neighborhood.states(now_ms)
+
+    # Hearing
+
+    def _dispatch(self, sender: int, message: Message, now_ms: int) -> None:
+        neighbor = self._neighborhood.hear(sender, now_ms)
+        match message:
+            case Vector():
+                self._hear_vector(sender, neighbor, message, now_ms)
+            case Request():
+                neighbor.ask(now_ms)
+                self._asking.hear_request(message, now_ms)
+                self._answering.hear_request(sender, message, now_ms)
+            case Gone():
+                self._answering.hear_gone(message)
+                self._asking.hear_gone(sender, neighbor, message, now_ms)
+            case Compare():
+                self._comparing.hear_compare(sender, message, now_ms)
+            case Sketch():
+                self._comparing.hear_sketch(sender, message, now_ms)
+            case Wanted():
+                self._comparing.hear_wanted(sender, message, now_ms)
+            case _:
+                assert_never(message)
+
+    def _hear_vector(self, sender: int, neighbor: Neighbor, vector: Vector, now_ms: int) -> None:
+        neighbor.claim(vector)
+        for claim in vector.logs:
+            self._watch_own(claim.index, claim.highest)
+        found = difference((_told(known, None) for known in self._means.log.vector()), vector)
+        differs = self._comparing.hear_vector(sender, vector, now_ms)
+        if found.wants:
+            self._asking.hear_claims(sender, neighbor, now_ms)
+        if any(map(self._is_live, found.offers)):
+            self._offer(sender, neighbor, now_ms)
+        elif not found.wants and not differs:
+            self._trickle.hear_consistent()
+            self._cursor = following(vector)
+            if self._news is None or not self._news.mended:
+                self._speaks, self._news = False, None
+
+    def _offer(self, sender: int, neighbor: Neighbor, now_ms: int) -> None:
+        """They lack what we have. Our vector tells them, soon; whoever is being answered knows already."""
+        vector_ms = self._means.airtime_ms(FRAME_BYTES_MAX)
+        if self._answering.serves(sender) or not neighbor.may_be_offered(now_ms):
+            return
+        if self._means.purses.spend(sender, vector_ms, now_ms):
+            self._trickle.hear_inconsistent(now_ms)
+        else:
+            self._means.tally["capped"] += 1
+
+    def _is_live(self, portion: Portion) -> bool:
+        return any(self._means.log.get(portion.index, span, 1) for span in portion.spans)
+
+    def _hear_own(self, frame: ControlFrame) -> None:
+        self._reject("echo")
+        if frame.counter > self._last_counter:
+            self._emit(TwinHeard(frame.counter))
+
+    def _watch_own(self, index: int, number: int) -> None:
+        if index != self._means.me or number <= self._own_highest:
+            return
+        own = [known.highest for known in self._means.log.vector() if known.index == index]
+        self._own_highest = max(number, *own, 0)
+        if number > max(own, default=0):
+            self._emit(OwnLogAhead(number))
+
+    # Speaking
+
+    def _next_message(self, now_ms: int) -> Message | None:
+        return (
+            self._asking.poll(now_ms)
+            or self._answering.poll_gone(now_ms)
+            or self._comparing.poll(now_ms)
+            or (self._announce() if self._speaks else None)
+        )
+
+    def _announce(self) -> Vector:
+        self._speaks, self._news = False, None
+        logs = [_told(known, self._comparing.checksum(known)) for known in self._means.log.vector()]
+        vector = slice_vector(logs, self._cursor, BODY_BYTES_MAX)
+        self._cursor = following(vector)
+        return vector
+
+    def _seal(self, message: Message) -> SendControl:
+        self._last_counter = self._own.take()
+        frame = seal_control(ControlFrame(self._means.me, self._last_counter, message), self._link)
+        kind = KINDS[type(message)]
+        self._sent_kind = type(message)
+        airtime_ms = self._means.airtime_ms(len(frame))
+        self._means.tally[f"{kind.name.lower()}-sent"] += 1
+        self._means.tally["control-bytes-sent"] += len(frame)
+        return SendControl(frame, kind, airtime_ms, Priority.PEOPLE)
+
+    def _note_news(self, asked: bool, now_ms: int) -> None:
+        due_ms = self._means.after(now_ms, *(MENDED_DELAY_MS if asked else NEWS_DELAY_MS))
+        if self._news is None:
+            self._news = _News(due_ms, now_ms + NEWS_DELAY_MAX_MS, asked)
+        elif asked:
+            self._news = _News(min(due_ms, self._news.latest_ms), self._news.latest_ms, mended=True)
+
+    def _reject(self, reason: str) -> None:
+        self._means.tally[f"rejected-{reason}"] += 1
+        self._emit(Rejected(reason))
+
+    def _emit(self, event: RepairEvent) -> None:
+        if len(self._events) < EVENTS_MAX:
+            self._events.append(event)
+
+
+def _told(known: KnownLog, checksum: int | None) -> NodeLog:
+    return NodeLog(known.index, known.contiguous, checksum, known.held)
