@@ -195,14 +195,14 @@ class RadioSupervisor:
     # The port
 
     async def _keep_connected(self, gossip: Gossip) -> None:
-        async with contextlib.aclosing(self._link.connections()) as connections:
+        async with contextlib.aclosing(self._link.connections(self._wake)) as connections:
             async for connection in connections:
                 self._kiss.open(self._now_ms())
                 gossip.greet(self._now_ms())
                 try:
                     await self._converse(gossip, connection)
-                except* DeviceError as group:
-                    _log.warning("%s", group.exceptions[0])
+                except DeviceError as error:
+                    _log.warning("%s", error.message)
                     self._rejected["port"] += 1
                 finally:
                     self._is_ready = False
@@ -210,18 +210,9 @@ class RadioSupervisor:
                     self._dispatch(gossip)
 
     async def _converse(self, gossip: Gossip, connection: SerialConnection) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._listen(connection), name="radio: listen")
-            tasks.create_task(self._speak(gossip, connection), name="radio: speak")
-
-    async def _listen(self, connection: SerialConnection) -> None:
-        while True:
-            self._kiss.receive(await connection.read(), self._now_ms())
-            self._wake.set()
-
-    async def _speak(self, gossip: Gossip, connection: SerialConnection) -> None:
         while True:
             self._wake.clear()
+            self._kiss.receive(connection.take(), self._now_ms())
             self._dispatch(gossip)
             if self._kiss.is_ready:
                 for transmit in gossip.poll(self._now_ms()):

@@ -148,7 +148,9 @@ class Node:
             holders |= {parcel.entry, heard.sender} - {self.index}
             for node in holders:
                 self.mesh.check_claim(prefix_of(parcel.envelope_id), node)
-            self.gossip.stored(parcel.envelope_id, now_ms, self.mesh.priorities.get(parcel.envelope_id, Priority.PEOPLE))
+            self.gossip.stored(
+                parcel.envelope_id, now_ms, self.mesh.priorities.get(parcel.envelope_id, Priority.PEOPLE)
+            )
 
 
 class Mesh:

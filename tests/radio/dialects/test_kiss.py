@@ -48,7 +48,7 @@ def test_setup_says_what_the_firmware_expects() -> None:
     kiss.open(0)
     output = kiss.poll(0)
     assert output.startswith(b"\xc0\xc0"), "what a host before us left unfinished is closed first"
-    assert Deframer().receive(output) == [b"\x01\x00", b"\x02\x7f", b"\x03\x0a", b"\x06\x09" + RADIO]
+    assert Deframer().receive(output) == [b"\x01\x00", b"\x02\x1f", b"\x03\x03", b"\x06\x09" + RADIO]
     kiss.receive(OK, 10)
     assert sent_by(kiss, 10) == [b"\x06\x0a\x16"]
     kiss.receive(OK, 20)
