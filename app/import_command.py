@@ -35,7 +35,7 @@ def _import_markets(options: argparse.Namespace) -> int:
     for remark in found.remarks:
         print(remark)
     if options.dry_run:
-        print("Dry run: nothing was written.")
+        print("Dry run: nothing was written. Without --dry-run it would be:")
     print(f"imported {new}, unchanged {unchanged}, remarks {len(found.remarks)}")
     return 0
 
