@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
-from litestar import Request, Response
+from litestar import MediaType, Request, Response
 from litestar.datastructures import State
 from markupsafe import Markup
 
@@ -165,4 +165,6 @@ def site_of(request: AnyRequest) -> Site:
 
 def page_response(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
     """A page that is nobody else's: not kept anywhere."""
-    return Response(body, status_code=status, media_type=HTML, headers={"cache-control": "no-store", **(headers or {})})
+    return Response(
+        body, status_code=status, media_type=MediaType.HTML, headers={"cache-control": "no-store", **(headers or {})}
+    )

@@ -35,7 +35,9 @@ async def test_the_day_turns_at_midnight(client: httpx.AsyncClient, clock: Manua
     assert "Friday" in (await client.get("/")).text
 
 
-async def test_a_clock_that_cannot_be_right_names_no_day(node: Node, client: httpx.AsyncClient, clock: ManualClock) -> None:
+async def test_a_clock_that_cannot_be_right_names_no_day(
+    node: Node, client: httpx.AsyncClient, clock: ManualClock
+) -> None:
     clock.advance(-400 * DAY_MS)
     page = (await client.get("/")).text
     assert '<h1 id="day">Today</h1>' in page
