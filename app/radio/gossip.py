@@ -143,6 +143,7 @@ class Gossip:
         self._own_counters = range(0)
         self._asked_for_counters = False
         self._channel_quiet_ms = 0
+        self._answers_until_ms = 0
         self._flight: _Flight | None = None
         self._now_ms = 0
         self._events: list[Event] = []
@@ -160,6 +161,7 @@ class Gossip:
         item.stored = True
         item.holders |= holders
         self._want(item, now_ms)
+        self._yield_to(parcel.priority, now_ms)
         return True
 
     def stored(self, envelope_id: EnvelopeId, now_ms: int, priority: Priority = Priority.PEOPLE) -> None:
@@ -171,6 +173,7 @@ class Gossip:
         item.stored = True
         item.parcel = msgspec.structs.replace(item.parcel, priority=priority)
         item.quiet_until_ms = now_ms + round(self._patience_ms(item))
+        self._yield_to(priority, now_ms)
         self._events += [Held(prefix_of(envelope_id), node) for node in sorted(item.unreported)]
         if item.parcel.entry != self._me:
             self._pass_on(item, now_ms)
@@ -223,6 +226,7 @@ class Gossip:
         self._keep_quiet(self._airtime_ms(len(data)), now_ms)
         match frame:
             case EnvelopeFrame():
+                self._answers_until_ms = now_ms + patience.answers_ms(len(self._neighbors), self._rng)
                 self._hear_envelope(frame, signal, now_ms)
             case ReceiptFrame():
                 self._hear_receipt(frame, now_ms)
@@ -302,7 +306,7 @@ class Gossip:
         priority = Priority.ALERT if frame.envelope[0] & 0x0F == 0 else Priority.PEOPLE
         parcel = Parcel(frame.envelope, name, frame.entry, frame.number, priority)
         delay_ms = patience.contention_ms(self._cost_ms(parcel), signal, len(self._neighbors), self._rng)
-        item = self._insert(_Item(parcel, frame.hops + 1, now_ms + delay_ms))
+        item = self._insert(_Item(parcel, frame.hops + 1, self._answers_until_ms + delay_ms))
         if item is None:
             self._events.append(Rejected("full"))
             return
@@ -415,6 +419,10 @@ class Gossip:
     def _keep_quiet(self, airtime_ms: float, now_ms: int) -> None:
         self._channel_quiet_ms = max(self._channel_quiet_ms, now_ms + patience.quiet_ms(airtime_ms, self._rng))
 
+    def _yield_to(self, priority: Priority, now_ms: int) -> None:
+        if priority is not Priority.BACKGROUND:
+            self._channel_quiet_ms = max(self._channel_quiet_ms, now_ms + patience.QUIET_AFTER_PEOPLE_MS)
+
     # Sending
 
     def _heads(self, now_ms: int) -> list[_Head]:
@@ -427,6 +435,7 @@ class Gossip:
         if not due:
             return None
         due_ms, item = min(due, key=lambda pair: pair[0])
+        due_ms = max(due_ms, self._answers_until_ms)
         if priority is Priority.BACKGROUND:
             due_ms = max(due_ms, self._channel_quiet_ms)
         return self._affordable(priority, due_ms, self._cost_ms(item.parcel), _RESERVES[priority], item, now_ms)

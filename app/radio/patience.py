@@ -8,8 +8,8 @@ CROWD_MAX = 8
 """Neighbors beyond this number widen the window for forwards no further."""
 RETRY_AIRTIMES = 4.0
 """Beside the contention window: a neighbor's forward, one more frame in its way, and as much again to spare."""
-RETRY_ALLOWANCE_MS = 2_000
-"""For the disk, the serial port and a busy channel."""
+RETRY_ALLOWANCE_MS = 3_000
+"""For the disk, the serial port, a busy channel and the answers that go first."""
 RETRY_MAX_MS = 15 * 60_000
 """An entry node alone on the air asks four times an hour: less than 0.2 % of airtime for one envelope."""
 RETRY_JITTER = 0.5
@@ -22,10 +22,14 @@ RECEIPT_NEIGHBOR_MS = 300
 WAKE_FIRST_MS = 2 * 60_000
 WAKE_MAX_MS = 6 * 3_600_000
 """Being heard wakes what a node lacks at most this often per envelope, ever more rarely."""
+RECEIPT_AIRTIME_MS = 185
+"""One envelope's receipt at SF9."""
 HELLO_MS = 30 * 60_000
 """A node that said nothing for this long says hello: 165 ms, at most 0.01 % of airtime, and what it lacks wakes up."""
-QUIET_AIRTIMES = 4.0
-"""Background traffic leaves four to eight times a frame's airtime to others after each frame on the channel."""
+QUIET_AIRTIMES = 8.0
+"""Background traffic leaves 8 to 16 times a frame's airtime to others after each frame on the channel."""
+QUIET_AFTER_PEOPLE_MS = 20_000
+"""What people write comes in conversations, and takes some seconds to be passed on: imports wait for it."""
 SNR_FULL_DB = 10.0
 SNR_NONE_DB = -12.5
 """From a perfect neighbor to one at the edge of SF9: the range over which the contention delay spreads."""
@@ -47,9 +51,9 @@ def window_ms(airtime_ms: float, neighbors: int) -> float:
 
 
 def retry_ms(airtime_ms: float, neighbors: int, attempts: int, rng: random.Random) -> int:
-    """The wait after the `attempts`-th transmission went unanswered; it doubles, up to a limit."""
+    """The wait after the `attempts`-th transmission went unanswered; from the third on it doubles, up to a limit."""
     first = patience_ms(airtime_ms, neighbors)
-    doubled = min(first * 2.0 ** min(max(attempts, 1) - 1, 16), RETRY_MAX_MS)
+    doubled = min(first * 2.0 ** min(max(attempts - 2, 0), 16), RETRY_MAX_MS)
     return round(doubled * (1 + RETRY_JITTER * rng.random()))
 
 
@@ -61,6 +65,12 @@ def patience_ms(airtime_ms: float, neighbors: int) -> float:
 def receipt_ms(neighbors: int, rng: random.Random) -> int:
     """The wait before a receipt."""
     return round(RECEIPT_MIN_MS + RECEIPT_NEIGHBOR_MS * min(max(neighbors, 2), CROWD_MAX) * rng.random())
+
+
+def answers_ms(neighbors: int, rng: random.Random) -> int:
+    """After an envelope the channel belongs to its receipts: they may come from nodes that we cannot hear."""
+    window_ms = RECEIPT_MIN_MS + RECEIPT_NEIGHBOR_MS * min(max(neighbors, 2), CROWD_MAX)
+    return round(window_ms + RECEIPT_AIRTIME_MS + RECEIPT_NEIGHBOR_MS * rng.random())
 
 
 def hello_ms(rng: random.Random) -> int:

@@ -114,7 +114,7 @@ def test_an_entry_goes_out_at_once_and_again_until_somebody_has_it() -> None:
         assert retry.purpose is Purpose.RETRY
         waits.append(rig.now_ms - before_ms)
     assert waits[0] >= patience.patience_ms(first.airtime_ms, 0)
-    assert waits[3] > 2 * waits[0]
+    assert waits[4] > 4 * waits[0] / (1 + patience.RETRY_JITTER)
     assert max(waits) <= patience.RETRY_MAX_MS * (1 + patience.RETRY_JITTER)
     assert rig.receipt(A, 1, what) == [Held(prefix_of(what.envelope_id), A)]
     assert rig.next() is None
@@ -328,8 +328,9 @@ def test_alerts_go_before_people_and_people_before_imports() -> None:
     rig = Rig(A)
     for number, priority in enumerate((Priority.BACKGROUND, Priority.PEOPLE, Priority.ALERT)):
         rig.offer(parcel(number, priority=priority))
-    sent = [decode_frame(transmit.frame, LINK) for transmit in rig.all_within(8_000)]
-    assert [frame.number for frame in sent if isinstance(frame, EnvelopeFrame)][:3] == [3, 2, 1]
+    sent = [decode_frame(transmit.frame, LINK) for transmit in rig.all_within(60_000)]
+    first_heard = dict.fromkeys(frame.number for frame in sent if isinstance(frame, EnvelopeFrame))
+    assert list(first_heard) == [3, 2, 1]
 
 
 def test_imports_leave_the_channel_to_others() -> None:
