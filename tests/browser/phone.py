@@ -6,7 +6,12 @@ from playwright.async_api import BrowserContext, ConsoleMessage, Error, Locator,
 
 from tests.browser.cable import Cable
 
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "locale": "en-US"}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "locale": "en-US",
+    "reduced_motion": "reduce",  # Chromium complains of page transitions that a test outruns
+}
 WORKER_ANSWERS = """async () => {
   const { serviceWorker } = navigator;
   const controlled = new Promise((resolve) => serviceWorker.addEventListener("controllerchange", resolve));

@@ -13,7 +13,7 @@ export default async function outbox(list) {
 
 async function show(list) {
   const own = (await entries()).filter(({ introduces }) => !introduces).reverse();
-  const shown = list.dataset.board ? own.filter(isMissingBelow) : own;
+  const shown = list.dataset.board ? own.filter((entry) => isMissingBelow(entry, list)) : own;
   const focused = document.activeElement?.closest("[data-own]")?.dataset.own;
   list.replaceChildren(...shown.map(article));
   if (focused) list.querySelector(`[data-own="${focused}"]`)?.querySelector("button")?.focus();
@@ -23,9 +23,10 @@ async function show(list) {
 }
 
 /** Not kept yet, or kept since this page was made. */
-function isMissingBelow({ id, state, createdMs }) {
+function isMissingBelow({ id, state, createdMs }, list) {
+  if (document.querySelector(`[data-record-id="${id}"]`)) return false;
   const madeMs = Number(document.documentElement.dataset.asOf ?? performance.timeOrigin);
-  return !document.querySelector(`[data-record-id="${id}"]`) && (state !== KEPT || createdMs > madeMs);
+  return state !== KEPT || createdMs > madeMs || list.querySelector(`[data-own="${id}"]`) !== null;
 }
 
 function article(entry) {
