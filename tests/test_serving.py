@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.errors import InputError
-from app.serving import open_listeners
+from app.errors import ConflictError, InputError, StoreError
+from app.serving import only_here, open_listeners
 
 STOP_SECONDS_MAX = 2.0
 SUITE = "TLS_AES_256_GCM_SHA384"
@@ -189,3 +189,16 @@ def test_two_free_ports_are_opened() -> None:
     assert len({listeners.http_port, listeners.https_port, 0}) == 3
     listeners.http.close()
     listeners.https.close()
+
+
+def test_a_folder_runs_one_node_at_a_time(tmp_path: Path) -> None:
+    with only_here(tmp_path), pytest.raises(ConflictError, match="already"), only_here(tmp_path):
+        pass
+    with only_here(tmp_path):  # and again once it has stopped
+        assert (tmp_path / "run.lock").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StoreError), only_here(tmp_path / "file" / "data"):
+        pass
