@@ -367,7 +367,7 @@ class Gossip:
     # Deciding
 
     def _pass_on(self, item: _Item, now_ms: int) -> None:
-        if not self._missing(item) or item.hops > HOPS_MAX or len(item.heard_from) > COPIES_ENOUGH:
+        if not self._is_wanted(item) or item.hops > HOPS_MAX or len(item.heard_from) > COPIES_ENOUGH:
             self._owe_receipt(item, now_ms)
             return
         if item.parcel.priority is Priority.BACKGROUND:
@@ -383,10 +383,12 @@ class Gossip:
         """Whether sending it (again) can still help somebody."""
         if item.parcel.entry == self._me:
             return not item.holders - {self._me} and bool(self._missing(item))
-        if item.attempts == 0:
+        if item.attempts == 0 and item.parcel.priority is not Priority.BACKGROUND:
             return bool(self._missing(item))
+        # From here on only for nodes that were heard themselves: at the end of a road there is nobody behind us.
         others = item.holders - item.heard_from - {self._me, item.parcel.entry}
-        return not others and bool(self._missing(item)) and item.attempts < FORWARD_TRIES_MAX
+        reachable = self._missing(item) & self._neighbors.keys()
+        return not others and bool(reachable) and item.attempts < FORWARD_TRIES_MAX
 
     def _missing(self, item: _Item) -> frozenset[NodeIndex]:
         return self._known - item.holders - {self._me}

@@ -180,13 +180,23 @@ def test_a_copy_from_the_last_that_lacked_it_turns_the_forward_into_a_receipt() 
     assert [sent.purpose for sent in rig.all_within(HOUR)] == [Purpose.RECEIPT]
 
 
-def test_a_forward_is_tried_three_more_times() -> None:
+def test_a_forward_is_tried_three_more_times_for_a_neighbor() -> None:
     rig = Rig(A, B)
+    rig.receipt(B, 1)
     what = parcel(entry=A)
     rig.hear(what, A)
     rig.gossip.stored(what.envelope_id, rig.now_ms)
     purposes = [sent.purpose for sent in rig.all_within(HOUR)]
     assert purposes == [Purpose.FORWARD] + [Purpose.RETRY] * (FORWARD_TRIES_MAX - 1)
+
+
+def test_at_the_end_of_the_road_a_forward_is_tried_once_and_an_import_not_at_all() -> None:
+    rig = Rig(A, B)
+    post, market = parcel(1, entry=A), parcel(2, entry=A)
+    for what, priority in ((post, Priority.PEOPLE), (market, Priority.BACKGROUND)):
+        rig.hear(what, A)
+        rig.gossip.stored(what.envelope_id, rig.now_ms, priority)
+    assert [sent.purpose for sent in rig.all_within(HOUR)] == [Purpose.RECEIPT, Purpose.FORWARD]
 
 
 def test_whoever_asks_again_is_told_again() -> None:
@@ -346,6 +356,7 @@ def test_imports_leave_the_channel_to_others() -> None:
 
 def test_a_forwarded_import_is_acknowledged_before_it_travels() -> None:
     rig = Rig(A, B)
+    rig.receipt(B, 1)
     what = parcel(entry=A)
     rig.hear(what, A)
     rig.gossip.stored(what.envelope_id, rig.now_ms, Priority.BACKGROUND)
