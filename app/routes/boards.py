@@ -153,6 +153,15 @@ async def board(request: AnyRequest, name: FromPath[str]) -> KeptResponse:
     return await site.answer(request, (asked,), render, until_ms)
 
 
+def listed(totals: dict[Board, int]) -> list[Board]:
+    """Boards that hold something; the directory only where it holds more than the markets."""
+    return [
+        board
+        for board in Board
+        if totals[board] and not (board is Board.DIRECTORY and totals[board] == totals[Board.MARKETS])
+    ]
+
+
 def _asked(name: str) -> Board:
     try:
         return Board(name)

@@ -158,7 +158,7 @@ async def test_the_radio_and_the_other_nodes(node: Node) -> None:
     transport = httpx.ASGITransport(create_app(node, cast(RadioSupervisor, _Radio())))
     async with httpx.AsyncClient(transport=transport, base_url=HTTPS) as client:
         page = (await client.get("/node")).text
-    assert "13.7 s <small>of 36.0 s used this hour" in page
+    assert "13.7 s <small>of 36 s used this hour" in page
     assert 'width="38%"' in page
     assert "The radio on /dev/ttyUSB0 is gone." in page
     assert "<dt>Frames waiting</dt><dd>4</dd>" in page

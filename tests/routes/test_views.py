@@ -71,3 +71,4 @@ def test_sizes(count: int, words: str) -> None:
 
 def test_seconds() -> None:
     assert seconds_words(13_700.4) == "13.7 s"
+    assert seconds_words(36_000) == "36 s"
