@@ -49,7 +49,9 @@ async def pack_in_browser(phone: Phone, bodies: list[bytes]) -> list[tuple[bytes
 
 
 async def test_node_reads_what_the_phone_packs_and_packs_no_smaller(phone: Phone) -> None:
-    posts = [line.encode() for path in sorted(POSTS.glob("posts-*.txt")) for line in path.read_text().splitlines() if line]
+    posts = [
+        line.encode() for path in sorted(POSTS.glob("posts-*.txt")) for line in path.read_text().splitlines() if line
+    ]
     assert len(posts) > 100
     packed = await pack_in_browser(phone, posts)
     for body, (wire, compressed) in zip(posts, packed, strict=True):
@@ -59,7 +61,7 @@ async def test_node_reads_what_the_phone_packs_and_packs_no_smaller(phone: Phone
 
 async def test_node_reads_bodies_of_every_size_and_nature(phone: Phone) -> None:
     generator = random.Random(1)
-    words = "the farm market opens at nine with eggs honey bread and late tomatoes".split()
+    words = ["the", "farm", "market", "opens", "at nine", "with eggs", "honey", "bread", "and", "late", "tomatoes"]
     bodies = [b"", b"a", bytes(LIMIT), generator.randbytes(LIMIT)]
     bodies += [bytes(generator.choices(range(span), k=size)) for span in (2, 4, 256) for size in (3, 40, 259, 1000)]
     bodies += [" ".join(generator.choices(words, k=count)).encode() for count in (4, 30, 60, 300, 1200)]

@@ -1,4 +1,4 @@
-"""A notice written away from the node: it waits on the phone, goes out once, and the phone keeps it until two have it."""
+"""A notice written away from the node: it waits on the phone, goes out once, and is kept there until two have it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

@@ -111,5 +111,7 @@ async def test_number_is_never_below_what_the_node_has_seen(phone: Phone, villag
     )
     await phone.write("After the storage went back")
     await expect(phone.on_board("After the storage went back")).to_be_visible()
-    sequences = await phone.run("async () => (await (await import('tntn/outbox/entries.js')).entries()).map((e) => e.sequence)")
+    sequences = await phone.run(
+        "async () => (await (await import('tntn/outbox/entries.js')).entries()).map((e) => e.sequence)"
+    )
     assert sequences == [1, 2, 3]

@@ -93,7 +93,9 @@ async def test_interfaces_are_never_kept(phone: Phone) -> None:
 async def test_kept_pages_are_bounded_and_the_installed_ones_stay(phone: Phone, village: Village) -> None:
     await phone.install()
     for number in range(90):
-        await phone.run("(path) => fetch(path, { headers: { 'HX-Request': 'true' } })", f"/boards/events?before={number}")
+        await phone.run(
+            "(path) => fetch(path, { headers: { 'HX-Request': 'true' } })", f"/boards/events?before={number}"
+        )
     kept = await phone.run(KEPT, "pages")
     assert len(kept) <= 80
     assert set(SHELL) <= set(kept)

@@ -1,5 +1,5 @@
-// One's own notices and how far they have come: all of them on /me; on a board, above the others, those that the
-// page below cannot show yet. Own records within the page say by how many nodes they are kept.
+// One's own notices and how far they have come: all of them on /me, the latest on today's page; on a board, above the
+// others, those that the page below cannot show yet. Own records within the page say by how many nodes they are kept.
 
 import { part } from "tntn/behaviours/notes.js";
 import { timeElement } from "tntn/behaviours/times.js";
@@ -13,13 +13,14 @@ export default async function outbox(list) {
 
 async function show(list) {
   const own = (await entries()).filter(({ introduces }) => !introduces).reverse();
-  const shown = list.dataset.board ? own.filter((entry) => isMissingBelow(entry, list)) : own;
+  const { board, limit } = list.dataset;
+  const shown = board ? own.filter((entry) => isMissingBelow(entry, list)) : own.slice(0, limit);
   const focused = document.activeElement?.closest("[data-own]")?.dataset.own;
   list.replaceChildren(...shown.map(article));
   if (focused) list.querySelector(`[data-own="${focused}"]`)?.querySelector("button")?.focus();
   own.forEach(showCustody);
-  const empty = document.querySelector("[data-outbox-empty]");
-  if (empty) empty.hidden = own.length > 0;
+  list.closest("[data-outbox-section]")?.toggleAttribute("hidden", !shown.length);
+  document.querySelector("[data-outbox-empty]")?.toggleAttribute("hidden", own.length > 0);
 }
 
 /** Not kept yet, or kept since this page was made. */
