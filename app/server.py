@@ -25,6 +25,8 @@ from app.routes.site import NeighborHeard, RadioDescription, Site
 API_VERSION = "1"
 SWEEP_SECONDS = 60
 """How often notices come down and parked records are looked at: both count in minutes."""
+WATCH_AGAIN_SECONDS = 5
+"""After the database refused: long enough not to fill the log."""
 ROUTES = (
     today.today,
     boards.board,
@@ -90,7 +92,7 @@ async def running(node: Node, radio: RadioSupervisor | None = None) -> AsyncIter
     await node.feed.start()
     async with asyncio.TaskGroup() as tasks:
         started = [
-            tasks.create_task(node.feed.watch(), name="feed: watch"),
+            tasks.create_task(_watch(node), name="feed: watch"),
             tasks.create_task(_sweep(node), name="boards: sweep"),
         ]
         if radio is not None:
@@ -100,6 +102,16 @@ async def running(node: Node, radio: RadioSupervisor | None = None) -> AsyncIter
         finally:
             for task in started:
                 task.cancel()
+
+
+async def _watch(node: Node) -> None:
+    """Notice what other processes write, also after a disk that failed for a while."""
+    while True:
+        try:
+            await node.feed.watch()
+        except StoreError as error:
+            failures.log.error("The database is not read at the moment: %s", error.message)
+            await asyncio.sleep(WATCH_AGAIN_SECONDS)
 
 
 async def _sweep(node: Node) -> None:
