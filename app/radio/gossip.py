@@ -249,7 +249,6 @@ class Gossip:
     def poll(self, now_ms: int) -> list[Transmit]:
         """The next frame for the modem, if one may go now. After one, `sent` must come before the next."""
         self._now_ms = now_ms
-        self._ask_for_counters()
         ready = [head for head in self._heads(now_ms) if head.ready_ms <= now_ms]
         if not ready or self._flight is not None:
             return []
@@ -268,6 +267,7 @@ class Gossip:
 
     def events(self) -> list[Event]:
         """What happened since the last call."""
+        self._ask_for_counters()
         events, self._events = self._events, []
         return events
 

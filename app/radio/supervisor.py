@@ -214,7 +214,8 @@ class RadioSupervisor:
             self._wake.clear()
             self._kiss.receive(connection.take(), self._now_ms())
             self._dispatch(gossip)
-            if self._kiss.is_ready:
+            due_ms = gossip.deadline_ms()
+            if due_ms is not None and due_ms <= self._now_ms() and self._kiss.is_clear(self._now_ms()):
                 for transmit in gossip.poll(self._now_ms()):
                     self._send(transmit)
             data = self._kiss.poll(self._now_ms())
@@ -262,7 +263,10 @@ class RadioSupervisor:
                 gossip.grant(0, 0)  # none yet: it asks again
 
     async def _sleep(self, gossip: Gossip) -> None:
-        deadlines = [self._kiss.deadline_ms(), gossip.deadline_ms() if self._kiss.is_ready else None]
+        deadlines = [self._kiss.deadline_ms()]
+        gossip_ms = gossip.deadline_ms()
+        if gossip_ms is not None and gossip_ms > self._now_ms():
+            deadlines.append(gossip_ms)  # what is due already waits for the modem's word
         due_ms = min((deadline for deadline in deadlines if deadline is not None), default=None)
         timeout_s = None if due_ms is None else max(0, due_ms - self._now_ms()) / 1000
         with contextlib.suppress(TimeoutError):
