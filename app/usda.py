@@ -32,8 +32,9 @@ from app.usda_fields import Day
 SOURCE = "usda"
 FILE_BYTES_MAX = 8 * 1024 * 1024
 """The export of the whole country has 8,800 rows in 3 MB."""
-ROWS_MAX = 10_000
-"""Each row becomes a signed record, all of them in one transaction: seconds, not minutes, on a Raspberry Pi."""
+ROWS_MAX = 1000
+"""More than any state has. Each row becomes a signed record, all in one transaction: 2 s, or 10 on an old Raspberry Pi,
+while what phones write waits; and by radio a thousand records are hours of airtime."""
 REQUIRED_COLUMNS = ("FMID", "MarketName")
 LIKELY_OPEN_FROM = 5 * 4
 """Quarter hours: an opening before five in the morning is taken as written, and remarked upon."""
@@ -102,7 +103,9 @@ def read_markets(data: bytes) -> Directory:
     ]
     for count, (line, values) in enumerate(rows, start=1):
         if count > ROWS_MAX:
-            raise InputError(f"The file has more than {ROWS_MAX} rows. Split it and import the parts.")
+            raise InputError(
+                f"The file has more than {ROWS_MAX} rows. Keep those of your region, or import it in parts."
+            )
         fields = {name: _tidy(values[place]) for name, place in columns.items() if place < len(values)}
         entry = _read_row(line, fields, len(header), len(values), entries, remarks)
         if entry is not None:
