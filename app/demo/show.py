@@ -49,9 +49,8 @@ def run(options: argparse.Namespace) -> int:
 def _set_up(village: Village, markets: Path) -> None:
     started = time.monotonic()
     _say("Starting the ether and three nodes: Market Square — North Valley — Hill Farm, SF9, 125 kHz.")
+    _say("Each introduces itself to the others by radio, which takes some seconds ...")
     village.start()
-    _say("They introduce themselves to each other by radio ...")
-    village.wait_for_roster()
     for place, line in zip(village.places, village.import_markets(markets), strict=True):
         _say(f"{place.name}: {line}")
     _say(f"Set up in {time.monotonic() - started:.1f} s.")

@@ -19,8 +19,8 @@ from app.errors import DeviceError, InputError, PeerError
 COMMUNITY = "Upper Valley"
 PLACES = {"market-square": "Market Square", "north-valley": "North Valley", "hill-farm": "Hill Farm"}
 """The radios' names in the ether and the nodes' own, in the order of the road."""
-START_S = 40.0
-"""Three nodes start side by side; on a Raspberry Pi each takes some seconds."""
+START_S = 90.0
+"""A start takes seconds on a Raspberry Pi; introductions go by radio, and some collide."""
 STOP_S = 4.0
 """A node stops within two seconds; after this it is killed."""
 REQUEST_S = 10.0
@@ -48,10 +48,15 @@ class Place(msgspec.Struct, frozen=True):
         return self._ask("POST", path, body, {"Content-Type": content_type, "Accept": "application/json"})
 
     def _ask(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Any:
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.http, timeout=REQUEST_S)) as connection:
-            connection.request(method, path, body, dict(headers))
-            answer = connection.getresponse()
-            content = answer.read(ANSWER_BYTES_MAX)
+        try:
+            with contextlib.closing(
+                http.client.HTTPConnection("127.0.0.1", self.http, timeout=REQUEST_S)
+            ) as connection:
+                connection.request(method, path, body, dict(headers))
+                answer = connection.getresponse()
+                content = answer.read(ANSWER_BYTES_MAX)
+        except (OSError, http.client.HTTPException) as error:
+            raise PeerError(f"{self.name} does not answer on port {self.http}.") from error
         if answer.status == http.client.NOT_FOUND:
             return None
         if answer.status >= http.client.BAD_REQUEST:
@@ -72,23 +77,19 @@ class Village:
         self._children: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
-        """The ether, then Market Square, then the two that it invites."""
+        """The ether, then Market Square, then one after the other the two that it invites."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.journal.unlink(missing_ok=True)
         radios = self.folder / "radios"
         self._spawn("ether", "ether", "--nodes", ",".join(PLACES), "--dir", str(radios), "--journal", str(self.journal))
         self._wait("the simulated radios", lambda: all((radios / place.radio).exists() for place in self.places))
-        square, *others = self.places
-        self._start_node(square, "--community", COMMUNITY)
-        self._wait(square.name, lambda: _answers(square))
-        for place in others:
-            fresh = not place.data.exists()
-            self._start_node(
-                place,
-                *(("--join", self._command("node", "invite", "--data", str(square.data)).strip()) if fresh else ()),
-            )
-        for place in others:
+        founder, *others = self.places
+        self._start_node(founder, "--community", COMMUNITY)
+        self._wait(founder.name, lambda: _answers(founder))
+        for number, place in enumerate(others, start=2):
+            self._start_node(place, *self._invitation(founder, place))
             self._wait(place.name, functools.partial(_answers, place))
+            self._wait_for_roster(self.places[:number])
 
     def import_markets(self, file: Path) -> list[str]:
         """The same file at every node, by the real importer; the last line of each."""
@@ -96,16 +97,6 @@ class Village:
             self._command("import", "usda-markets", str(file), "--data", str(place.data)).strip().splitlines()[-1]
             for place in self.places
         ]
-
-    def wait_for_roster(self) -> None:
-        """Until each node has heard the others introduce themselves, by radio."""
-        devices = [place.get("/api/v1/space")["node"]["device"] for place in self.places]
-        self._wait(
-            "the nodes to hear of each other",
-            lambda: all(
-                place.get(f"/api/v1/devices/{device}") is not None for place in self.places for device in devices
-            ),
-        )
 
     def check(self) -> None:
         """DeviceError when one of the processes has ended by itself."""
@@ -127,6 +118,19 @@ class Village:
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
+
+    def _invitation(self, founder: Place, place: Place) -> tuple[str, ...]:
+        if place.data.exists():
+            return ()
+        return ("--join", self._command("node", "invite", "--data", str(founder.data)).strip())
+
+    def _wait_for_roster(self, places: list[Place]) -> None:
+        """Until each of these has heard the others introduce themselves, by radio."""
+        devices = [place.get("/api/v1/space")["node"]["device"] for place in places]
+        self._wait(
+            "the nodes to hear of each other",
+            lambda: all(place.get(f"/api/v1/devices/{device}") is not None for place in places for device in devices),
+        )
 
     def _start_node(self, place: Place, *options: str) -> None:
         self._spawn(
@@ -200,6 +204,6 @@ def _any_free() -> list[int]:
 
 
 def _answers(place: Place) -> bool:
-    with contextlib.suppress(OSError, http.client.HTTPException, PeerError):
+    with contextlib.suppress(PeerError):
         return place.get("/api/v1/space") is not None
     return False
