@@ -18,6 +18,14 @@ WORKER_ANSWERS = """async () => {
   await serviceWorker.ready;
   if (!serviceWorker.controller) await controlled;
 }"""
+NO_ED25519 = """() => {
+  const { generateKey } = crypto.subtle;
+  crypto.subtle.generateKey = (algorithm, ...rest) =>
+    algorithm.name === "Ed25519"
+      ? Promise.reject(new DOMException("not here", "NotSupportedError"))
+      : generateKey.call(crypto.subtle, algorithm, ...rest);
+}"""
+"""What a browser without Ed25519 answers; noble signs and verifies there."""
 NETWORK_ERRORS = ("Failed to load resource", "net::ERR", "Failed to fetch")
 """What Chromium itself writes when a request fails: expected of a phone that walks away from its node."""
 

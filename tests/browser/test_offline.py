@@ -46,6 +46,7 @@ async def test_journey_from_writing_away_to_two_nodes(phone: Phone, village: Vil
 
     await village.hear_receipt()
     await expect(phone.own("Creek Road is closed")).to_contain_text("Kept by 2 nodes")
+    await expect(phone.own("Creek Road is closed")).to_contain_text("Market Square and 1 more")
     [entry] = await phone.run(IN_OUTBOX, "Creek Road is closed")
     assert entry["record"] is None
     assert phone.cable.seen[POST] == seen + 1

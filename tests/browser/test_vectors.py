@@ -6,21 +6,13 @@ from typing import Any
 
 import pytest
 
-from tests.browser.phone import Phone
+from tests.browser.phone import NO_ED25519, Phone
 
 pytestmark = pytest.mark.anyio
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 CASES: list[dict[str, Any]] = json.loads((VECTORS / "record.json").read_text("utf-8"))["cases"]
 RUN_CASES = Path(__file__).with_name("vectors.js").read_text("utf-8")
-NO_ED25519 = """() => {
-  const { generateKey } = crypto.subtle;
-  crypto.subtle.generateKey = (algorithm, ...rest) =>
-    algorithm.name === "Ed25519"
-      ? Promise.reject(new DOMException("not here", "NotSupportedError"))
-      : generateKey.call(crypto.subtle, algorithm, ...rest);
-}"""
-"""What a browser without Ed25519 answers; noble signs and verifies there."""
 
 
 def spelled_out(value: Any) -> Any:

@@ -7,7 +7,7 @@ from playwright.async_api import expect
 
 from app.radio.frame import envelope_frame_bytes
 from app.radio.profile import EU868
-from tests.browser.phone import Phone
+from tests.browser.phone import NO_ED25519, Phone
 from tests.browser.village import Village
 
 pytestmark = pytest.mark.anyio
@@ -148,3 +148,13 @@ async def test_key_made_on_me_is_the_one_that_signs(phone: Phone, village: Villa
     assert held == [True, False]
     await phone.write("Barn dance")
     assert [record["author"] for record in await village.board()] == [{"id": device, "name": "Ada Whitcombe"}]
+
+
+async def test_browser_without_ed25519_writes_with_a_key_of_its_own(phone: Phone, village: Village) -> None:
+    await phone.context.add_init_script(f"({NO_ED25519})()")
+    await phone.install()
+    await phone.write("Barn dance", name="Ada Whitcombe")
+    await expect(phone.on_board("Barn dance")).to_contain_text("Ada Whitcombe")
+    held = await phone.run("async () => (await (await import('tntn/outbox/device.js')).thisDevice()).isHeldByBrowser")
+    assert held is False
+    assert await village.titles() == ["Barn dance"]

@@ -41,12 +41,18 @@ function article(entry) {
     else part(stamp, "words").textContent = stateWords(entry);
   }
   part(element, "written").replaceWith(timeElement(entry.createdMs));
-  part(element, "message").textContent = entry.message ?? (entry.nodes ?? []).join(", ");
+  part(element, "message").textContent = entry.message ?? whereabouts(entry);
   const button = part(element, "remove");
   button.hidden = entry.offered && entry.state !== REFUSED;
   button.addEventListener("click", () => (entry.state === REFUSED ? remove(entry.id) : takeBack(entry.id)));
   part(button, "words").textContent = entry.state === REFUSED ? "Remove" : "Take back";
   return element;
+}
+
+/** The nodes whose names this phone was told, and how many more have it. */
+function whereabouts({ nodes = [], keptBy }) {
+  const others = keptBy - nodes.length;
+  return nodes.join(", ") + (nodes.length && others > 0 ? ` and ${others} more` : "");
 }
 
 function showCustody({ id, state, keptBy }) {
