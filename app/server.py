@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 from litestar import Litestar
 from litestar.datastructures import State
@@ -16,7 +17,7 @@ from app.clock import is_plausible, minutes_of
 from app.errors import StoreError, TntnError
 from app.feed import BoardsChanged
 from app.founding import Node
-from app.front import UPLOAD_BYTES_MAX, Front
+from app.front import UPLOAD_BYTES_MAX, Application, Front
 from app.page_cache import PageCache
 from app.radio.supervisor import RadioSupervisor
 from app.routes import api, boards, failures, health, node, people, records, today
@@ -83,7 +84,7 @@ def create_app(
         request_max_body_size=UPLOAD_BYTES_MAX,
         logging_config=None,
     )
-    return Front(application, assets, pages)
+    return Front(cast(Application, application), assets, pages)
 
 
 @asynccontextmanager

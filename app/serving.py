@@ -15,7 +15,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import uvicorn
@@ -25,9 +25,13 @@ from app import founding
 from app.clock import Clock, SystemClock
 from app.errors import ConflictError, InputError
 from app.founding import Node
+from app.front import Front
 from app.hotspot.certificates import Certificates, ensure_certificates
 from app.hotspot.suite import hold_tls_to_one_suite
 from app.store.database import store_errors
+
+if TYPE_CHECKING:
+    from app.radio.supervisor import RadioSupervisor
 
 STOP_SECONDS = 1
 """What requests in flight are given when the node stops; it is gone within two."""
@@ -121,7 +125,9 @@ def open_listeners(host: str, http: int, https: int) -> Listeners:
 
 
 @contextlib.asynccontextmanager
-async def serving(node: Node, listeners: Listeners, context: ssl.SSLContext, radio: Any = None) -> AsyncIterator[None]:
+async def serving(
+    node: Node, listeners: Listeners, context: ssl.SSLContext, radio: "RadioSupervisor | None" = None
+) -> AsyncIterator[None]:
     """Both servers answer within the block; afterwards everything has stopped."""
     from app.server import create_app, running
 
@@ -173,7 +179,7 @@ def _is_no_stop(record: logging.LogRecord) -> bool:
     return not (is_cancelled or record.getMessage().startswith("Cancel "))
 
 
-def _config(application: Any, context: ssl.SSLContext | None = None) -> uvicorn.Config:
+def _config(application: Front, context: ssl.SSLContext | None = None) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         http="httptools",
@@ -202,7 +208,7 @@ async def _renew(data: Path, clock: Clock, context: ssl.SSLContext) -> None:
             context.load_cert_chain(certificates.chain, certificates.key)
 
 
-async def _radio(node: Node, asked: str | None) -> Any:
+async def _radio(node: Node, asked: str | None) -> "RadioSupervisor | None":
     """The radio on the port that was given now or before; `none` forgets it."""
     port = node.identity.radio_port if asked is None else None if asked == "none" else asked
     if port != node.identity.radio_port:

@@ -2,7 +2,7 @@
 
 import base64
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from litestar import Response, get, post
@@ -102,7 +102,7 @@ class RecordOperation(Operation):
         )
 
 
-def _spec(shape: Any, description: str) -> ResponseSpec:
+def _spec(shape: type[msgspec.Struct], description: str) -> ResponseSpec:
     return ResponseSpec(shape, description=description, generate_examples=False)
 
 

@@ -100,7 +100,7 @@ class Site:
         self._frames.clear()
         self.pages.invalidate(Board)
 
-    def render(self, template: str, page: str, **context: Any) -> bytes:
+    def render(self, template: str, page: str, **context: object) -> bytes:
         """A page as bytes; `page` is the place in the navigation."""
         frame = self._frames.get((template, page)) or self._frame(template, page)
         return self.templates.render(template, {"site": self, "frame": frame, **context})
@@ -153,7 +153,7 @@ class KeptResponse(Response[bytes]):
         super().__init__(b"")
         self._representation = representation
 
-    def to_asgi_response(self, *_: Any, **__: Any) -> Any:
+    def to_asgi_response(self, *_: object, **__: object) -> Any:
         return self._representation
 
 
