@@ -428,15 +428,17 @@ class Gossip:
     # Sending
 
     def _heads(self, now_ms: int) -> list[_Head]:
-        heads = [self._head(priority, now_ms) for priority in Priority]
+        first: dict[Priority, tuple[int, _Item]] = {}
+        for item in self._items.values():
+            if item.due_ms is not None:
+                known = first.get(item.parcel.priority)
+                if known is None or item.due_ms < known[0]:
+                    first[item.parcel.priority] = (item.due_ms, item)
+        heads = [self._head(due_ms, item, now_ms) for due_ms, item in first.values()]
         return [head for head in (*heads, self._receipt_head(now_ms)) if head is not None]
 
-    def _head(self, priority: Priority, now_ms: int) -> _Head | None:
-        queue = [(item.due_ms, item) for item in self._items.values() if item.parcel.priority is priority]
-        due = [(due_ms, item) for due_ms, item in queue if due_ms is not None]
-        if not due:
-            return None
-        due_ms, item = min(due, key=lambda pair: pair[0])
+    def _head(self, due_ms: int, item: _Item, now_ms: int) -> _Head | None:
+        priority = item.parcel.priority
         due_ms = max(due_ms, self._answers_until_ms)
         if priority is Priority.BACKGROUND:
             due_ms = max(due_ms, self._channel_quiet_ms)
