@@ -112,3 +112,12 @@ async def test_node_that_lacks_a_notice_is_given_it(phone: Phone, village: Villa
     assert [record["author"] for record in await north_valley.board()] == [
         record["author"] for record in await village.board()
     ]
+
+
+async def test_node_that_was_renamed_still_counts_as_one(phone: Phone) -> None:
+    await phone.install()
+    await phone.write("Two goats for sale", name="Ada Whitcombe")
+    phone.cable.rewrite("/api/v1/space", b"Market Square", b"Mill Bridge")
+    await phone.open("/me")
+    await expect(phone.own("Two goats for sale")).to_contain_text("Mill Bridge")
+    await expect(phone.own("Two goats for sale")).to_contain_text("Kept by 1 node")

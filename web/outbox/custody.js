@@ -11,18 +11,24 @@ export async function askCustody(wanted, node) {
   const offered = wanted.filter((entry) => entry.offered);
   const keptBy = await countNodes(offered.map(({ id }) => id));
   for (const entry of offered) {
-    if (keptBy[entry.id]) await updateCustody(entry, keptBy[entry.id], [node]);
+    if (keptBy[entry.id]) await updateCustody(entry, keptBy[entry.id], node, [node.name]);
   }
-  return wanted.filter(({ id, state, parkedAt }) => !keptBy[id] && !(state === PARKED && parkedAt === node));
+  return wanted.filter(({ id, state, parkedAt }) => !keptBy[id] && !(state === PARKED && parkedAt === node.id));
 }
 
-/** Two nodes that do not know of each other count as two: the phone remembers both. */
-export async function updateCustody(entry, count, names) {
-  const nodes = [...new Set([...(entry.nodes ?? []), ...names])];
-  const keptBy = Math.max(entry.keptBy, count, nodes.length);
+/**
+ * What `node` says of a record that it has: how many keep it, and their names. Two nodes that do not know of each other
+ * count as two, by their ids: a name can be changed.
+ */
+export async function updateCustody(entry, count, node, names) {
+  const holders = union(entry.holders, [node.id]);
+  const nodes = union(entry.nodes, names);
+  const keptBy = Math.max(entry.keptBy, count, holders.length);
   const known = entry.state === KEPT && entry.keptBy === keptBy && entry.nodes?.length === nodes.length;
-  if (!known) await update(entry.id, { state: KEPT, keptBy, nodes, message: null });
+  if (!known) await update(entry.id, { state: KEPT, keptBy, holders, nodes, message: null });
 }
+
+const union = (known, more) => [...new Set([...(known ?? []), ...more])];
 
 /** How many nodes keep each, as far as this one knows. */
 async function countNodes(ids) {

@@ -89,7 +89,7 @@ async function offer(entry, node) {
     return false;
   }
   if (status >= 300) await update(entry.id, { state: REFUSED, message });
-  else if (json.state === "parked") await update(entry.id, { state: PARKED, message, parkedAt: node });
-  else await updateCustody(entry, json.kept_by, json.nodes);
+  else if (json.state === "parked") await update(entry.id, { state: PARKED, message, parkedAt: node.id });
+  else await updateCustody(entry, json.kept_by, node, json.nodes);
   return true;
 }
