@@ -57,7 +57,7 @@ def loss_and_collisions(seed: int) -> None:
 
 
 def a_crowd_in_earshot(seed: int) -> None:
-    """Eight nodes that all hear each other: a post costs at most two frames a node, collisions included."""
+    """Eight nodes that all hear each other: a post costs at most three frames a node, collisions included."""
     names = [f"node-{index}" for index in range(8)]
     mesh = Mesh(seed, names, everyone_hears_everyone(names))
     mesh.run_for(10_000)
@@ -66,7 +66,7 @@ def a_crowd_in_earshot(seed: int) -> None:
     mesh.run(lambda: mesh.agree() and bool(mesh.nodes[0].disk.holders[name]), 10 * MINUTE)
     mesh.run_for(5 * MINUTE)
     on_air = [sent for sent, _ in mesh.journal if sent.start_ms > start_ms and len(sent.packet) > HELLO_BYTES]
-    assert len(on_air) <= 2 * len(names), f"seed {seed}: {len(on_air)} frames for one post"
+    assert len(on_air) <= 3 * len(names), f"seed {seed}: {len(on_air)} frames for one post"
 
 
 def noise_on_the_serial_lines(seed: int) -> None:
