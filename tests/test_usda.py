@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from app import usda
 from app.core.compression import pack
-from app.core.directory import Place, Season, decode_entry
+from app.core.directory import DirectoryEntry, Place, Season, decode_entry
 from app.errors import InputError
 
 FILE = Path(__file__).parents[1] / "demo/usda-farmers-markets-vermont.csv"
@@ -29,7 +29,7 @@ def table(*rows: dict[str, str], header: list[str] | None = None) -> bytes:
     return out.getvalue().encode()
 
 
-def read_one(**fields: str) -> tuple[usda.DirectoryEntry, list[usda.Remark]]:
+def read_one(**fields: str) -> tuple[DirectoryEntry, list[usda.Remark]]:
     found = usda.read_markets(table(fields))
     return found.entries[0], list(found.remarks)
 

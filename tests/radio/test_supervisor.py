@@ -182,7 +182,8 @@ def _put_on_air(village: Village, envelope: bytes, link_key: bytes) -> None:
 
 async def test_a_full_disk_costs_a_copy_not_the_record(village: Village, monkeypatch: pytest.MonkeyPatch) -> None:
     square, valley = village.nodes.values()
-    accept, refusals = valley.door.accept, []
+    accept = valley.door.accept
+    refusals: list[bytes] = []
 
     async def full_at_first(envelope: bytes, origin: object) -> object:
         if len(refusals) < 2:
