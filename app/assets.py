@@ -22,6 +22,11 @@ HASH_CHARACTERS = 8
 YEAR_SECONDS = 31_536_000
 STYLE_ORDER = ("tokens", "base", "layout", "components/*", "print", "legacy")
 STYLE = "css/app.css"
+MANIFEST = ".webmanifest"
+REFERRING = (".css", MANIFEST)
+"""Files that name others: their addresses are known after those of the others."""
+INLINED = frozenset({"icons.svg"})
+"""Part of each page that needs it, never asked for by itself."""
 CONTENT_TYPES = {
     ".bin": "application/octet-stream",
     ".css": "text/css; charset=utf-8",
@@ -58,14 +63,11 @@ class Assets:
     def load(cls, folder: Path = WEB) -> "Assets":
         """Read, join and hash everything below a folder."""
         contents = _contents(folder)
-        addresses = {name: _address(name, body) for name, body in contents.items() if not name.endswith(".css")}
-        style = _style(contents, addresses)
-        addresses[STYLE] = _address(STYLE, style)
-        files = {
-            addresses[name]: _file(name, body)
-            for name, body in [*contents.items(), (STYLE, style)]
-            if name in addresses
-        }
+        addresses = {name: _address(name, body) for name, body in contents.items() if not name.endswith(REFERRING)}
+        contents |= {name: _manifest(body, addresses) for name, body in contents.items() if name.endswith(MANIFEST)}
+        contents[STYLE] = _style(contents, addresses)
+        addresses |= {name: _address(name, contents[name]) for name in contents if name.endswith((MANIFEST, STYLE))}
+        files = {address: _file(name, contents[name]) for name, address in addresses.items()}
         modules = {f"tntn/{name}": addresses[name] for name in sorted(addresses) if name.endswith(MODULES)}
         assets = cls(addresses, files, msgspec.json.encode({"imports": modules}).decode())
         if (folder / WORKER).exists():
@@ -99,7 +101,8 @@ def icon_symbols(folder: Path = WEB) -> dict[str, str]:
 def _contents(folder: Path) -> dict[str, bytes]:
     paths = (path for path in sorted(folder.rglob("*")) if path.suffix in CONTENT_TYPES)
     contents = {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
-    contents.pop(WORKER, None)
+    for name in (WORKER, *INLINED):
+        contents.pop(name, None)
     contents[f"core/dictionary-{DICTIONARY_VERSION}.bin"] = DICTIONARY
     return contents
 
@@ -125,6 +128,11 @@ def _style(contents: dict[str, bytes], addresses: dict[str, str]) -> bytes:
         return f"url({addresses[found[1]]})"
 
     return re.sub(r"url\(\.\./([^)]+)\)", rewritten, joined).encode()
+
+
+def _manifest(body: bytes, addresses: dict[str, str]) -> bytes:
+    """Its icons by their hashed addresses."""
+    return re.sub(r'"src": "/([^"]+)"', lambda found: f'"src": "{addresses[found[1]]}"', body.decode()).encode()
 
 
 def _address(name: str, body: bytes) -> str:

@@ -4,15 +4,14 @@ Files and kept pages are answered here, before any routing. HEAD is GET without 
 answers gets the security headers.
 """
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable
 
 from app.assets import Assets
 from app.page_cache import PageCache, PageKey
 from app.representation import Message, Receive, Representation, Scope, Send
 
-Application = Any
-"""An ASGI 3 application; frameworks and servers disagree on the precise type."""
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+"""ASGI 3."""
 
 UPLOAD_BYTES_MAX = 64 * 1024
 """A record is at most 8.3 kB; nothing else is uploaded yet."""

@@ -11,8 +11,6 @@ from app.errors import InputError
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """`tntn import SOURCE FILE`."""
-    from app.__main__ import add_data_option
-
     importing = commands.add_parser("import", help="bring a directory made elsewhere onto the boards")
     sources = importing.add_subparsers(title="sources", metavar="SOURCE", required=True)
     markets = sources.add_parser(
@@ -24,7 +22,9 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         " in spare airtime, behind what people write.",
     )
     markets.add_argument("file", type=Path, metavar="FILE", help="the CSV file")
-    add_data_option(markets)
+    markets.add_argument(
+        "--data", type=Path, default=Path("data"), metavar="DIR", help="the node's data folder (default: data)"
+    )
     markets.add_argument("--dry-run", action="store_true", help="read and report only, write nothing")
     markets.set_defaults(run=_import_markets)
 
@@ -35,7 +35,7 @@ def _import_markets(options: argparse.Namespace) -> int:
     for remark in found.remarks:
         print(remark)
     if options.dry_run:
-        print("Dry run: nothing was written.")
+        print("Dry run: nothing was written. Without --dry-run it would be:")
     print(f"imported {new}, unchanged {unchanged}, remarks {len(found.remarks)}")
     return 0
 

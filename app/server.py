@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import cast
 
 from litestar import Litestar
 from litestar.datastructures import State
@@ -16,7 +17,7 @@ from app.clock import is_plausible, minutes_of
 from app.errors import StoreError, TntnError
 from app.feed import BoardsChanged
 from app.founding import Node
-from app.front import UPLOAD_BYTES_MAX, Front
+from app.front import UPLOAD_BYTES_MAX, Application, Front
 from app.page_cache import PageCache
 from app.radio.supervisor import RadioSupervisor
 from app.routes import api, boards, failures, health, node, people, records, today
@@ -25,6 +26,8 @@ from app.routes.site import NeighborHeard, RadioDescription, Site
 API_VERSION = "1"
 SWEEP_SECONDS = 60
 """How often notices come down and parked records are looked at: both count in minutes."""
+WATCH_AGAIN_SECONDS = 5
+"""After the database refused: long enough not to fill the log."""
 ROUTES = (
     today.today,
     boards.board,
@@ -81,7 +84,7 @@ def create_app(
         request_max_body_size=UPLOAD_BYTES_MAX,
         logging_config=None,
     )
-    return Front(application, assets, pages)
+    return Front(cast(Application, application), assets, pages)
 
 
 @asynccontextmanager
@@ -90,7 +93,7 @@ async def running(node: Node, radio: RadioSupervisor | None = None) -> AsyncIter
     await node.feed.start()
     async with asyncio.TaskGroup() as tasks:
         started = [
-            tasks.create_task(node.feed.watch(), name="feed: watch"),
+            tasks.create_task(_watch(node), name="feed: watch"),
             tasks.create_task(_sweep(node), name="boards: sweep"),
         ]
         if radio is not None:
@@ -100,6 +103,16 @@ async def running(node: Node, radio: RadioSupervisor | None = None) -> AsyncIter
         finally:
             for task in started:
                 task.cancel()
+
+
+async def _watch(node: Node) -> None:
+    """Notice what other processes write, also after a disk that failed for a while."""
+    while True:
+        try:
+            await node.feed.watch()
+        except StoreError as error:
+            failures.log.error("The database is not read at the moment: %s", error.message)
+            await asyncio.sleep(WATCH_AGAIN_SECONDS)
 
 
 async def _sweep(node: Node) -> None:

@@ -6,6 +6,7 @@ TLS is held to one suite by OpenSSL's configuration (app/hotspot/suite.py), whic
 import argparse
 import asyncio
 import contextlib
+import fcntl
 import gc
 import logging
 import signal
@@ -14,7 +15,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
 import uvicorn
@@ -22,15 +23,21 @@ import uvloop
 
 from app import founding
 from app.clock import Clock, SystemClock
-from app.errors import InputError
+from app.errors import ConflictError, InputError
 from app.founding import Node
+from app.front import Front
 from app.hotspot.certificates import Certificates, ensure_certificates
 from app.hotspot.suite import hold_tls_to_one_suite
+from app.store.database import store_errors
+
+if TYPE_CHECKING:
+    from app.radio.supervisor import RadioSupervisor
 
 STOP_SECONDS = 1
 """What requests in flight are given when the node stops; it is gone within two."""
 KEEP_ALIVE_SECONDS = 15
 """A phone that reads one notice after another keeps its connection."""
+LOCK_NAME = "run.lock"
 BACKLOG = 256
 CONNECTIONS_MAX = 512
 """Open connections; a hotspot of a Pi serves some thirty phones of six connections each."""
@@ -65,6 +72,11 @@ def run_node(options: argparse.Namespace) -> int:
 
 async def _run(options: argparse.Namespace) -> int:
     clock = SystemClock()
+    with only_here(options.data):
+        return await _run_only_here(options, clock)
+
+
+async def _run_only_here(options: argparse.Namespace, clock: Clock) -> int:
     listeners = open_listeners(options.host, options.http, options.https)
     node = await founding.start_node(options.data, clock, options.name, options.community, options.join)
     try:
@@ -83,6 +95,20 @@ async def _run(options: argparse.Namespace) -> int:
     return 0
 
 
+@contextlib.contextmanager
+def only_here(folder: Path) -> Iterator[None]:
+    """One running node a data folder: two would answer with one key, and speak with one radio's counters."""
+    with store_errors():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (folder / LOCK_NAME).open("w")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConflictError(f"A node runs from {folder} already. Stop it, or choose another --data DIR.") from None
+        yield
+
+
 def open_listeners(host: str, http: int, https: int) -> Listeners:
     """Both sockets, or InputError that says which port is taken."""
     opened: list[socket.socket] = []
@@ -99,7 +125,9 @@ def open_listeners(host: str, http: int, https: int) -> Listeners:
 
 
 @contextlib.asynccontextmanager
-async def serving(node: Node, listeners: Listeners, context: ssl.SSLContext, radio: Any = None) -> AsyncIterator[None]:
+async def serving(
+    node: Node, listeners: Listeners, context: ssl.SSLContext, radio: "RadioSupervisor | None" = None
+) -> AsyncIterator[None]:
     """Both servers answer within the block; afterwards everything has stopped."""
     from app.server import create_app, running
 
@@ -151,7 +179,7 @@ def _is_no_stop(record: logging.LogRecord) -> bool:
     return not (is_cancelled or record.getMessage().startswith("Cancel "))
 
 
-def _config(application: Any, context: ssl.SSLContext | None = None) -> uvicorn.Config:
+def _config(application: Front, context: ssl.SSLContext | None = None) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         http="httptools",
@@ -180,7 +208,7 @@ async def _renew(data: Path, clock: Clock, context: ssl.SSLContext) -> None:
             context.load_cert_chain(certificates.chain, certificates.key)
 
 
-async def _radio(node: Node, asked: str | None) -> Any:
+async def _radio(node: Node, asked: str | None) -> "RadioSupervisor | None":
     """The radio on the port that was given now or before; `none` forgets it."""
     port = node.identity.radio_port if asked is None else None if asked == "none" else asked
     if port != node.identity.radio_port:

@@ -6,7 +6,6 @@ that it extends, includes or imports. Autoescape is on; the two filters here and
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, nodes
 from markupsafe import Markup
@@ -28,11 +27,11 @@ class Templates:
         self._environment.filters["asset"] = assets.address
         self._symbols = icon_symbols()
 
-    def render(self, name: str, context: dict[str, Any]) -> bytes:
+    def render(self, name: str, context: dict[str, object]) -> bytes:
         """A page as bytes."""
         return self._environment.get_template(name).render(context).encode()
 
-    def part(self, name: str, macro: str, *arguments: Any) -> Markup:
+    def part(self, name: str, macro: str, *arguments: object) -> Markup:
         """What one macro of a template makes."""
         made: Markup = getattr(self._environment.get_template(name).module, macro)(*arguments)
         return made

@@ -10,31 +10,32 @@ import csv
 import io
 import re
 from collections.abc import Callable, Iterator
-from datetime import date, datetime
+from datetime import date
 
 import msgspec
 
+from app import usda_fields
 from app.core.directory import (
+    HOURS_MAX,
     SOURCE_CHARACTERS_MAX,
     TEXT_CHARACTERS_MAX,
-    YEAR_MAX,
-    YEAR_MIN,
     Category,
     DirectoryEntry,
     Opening,
     Place,
     Season,
 )
+from app.core.record import BODY_BYTES_MAX
 from app.errors import InputError
+from app.usda_fields import Day
 
 SOURCE = "usda"
 FILE_BYTES_MAX = 8 * 1024 * 1024
 """The export of the whole country has 8,800 rows in 3 MB."""
-ROWS_MAX = 10_000
-"""Each row becomes a signed record, all of them in one transaction: seconds, not minutes, on a Raspberry Pi."""
+ROWS_MAX = 1000
+"""More than any state has. Each row becomes a signed record, all in one transaction: 2 s, or 10 on an old Raspberry Pi,
+while what phones write waits; and by radio a thousand records are hours of airtime."""
 REQUIRED_COLUMNS = ("FMID", "MarketName")
-SEASON_YEAR_MIN, SEASON_YEAR_MAX = 2001, 2178
-"""What a season's two bytes hold (app/core/directory.py)."""
 LIKELY_OPEN_FROM = 5 * 4
 """Quarter hours: an opening before five in the morning is taken as written, and remarked upon."""
 
@@ -61,30 +62,7 @@ _COLUMNS = (
 _UNNAMED = "Farmers market without a name"
 _NO_SETTING = ("", "Other")
 _FLAGS = {"Y": True, "N": False, "-": False, "": False}
-_MONTHS = {
-    name.casefold(): number
-    for number, name in enumerate(
-        "January February March April May June July August September October November December".split(),  # noqa: SIM905
-        start=1,
-    )
-}
-_WEEKDAYS = {name: number for number, name in enumerate(("mon", "tue", "wed", "thu", "fri", "sat", "sun"))}
-_PROFILES = {
-    "Facebook": "https://www.facebook.com/",
-    "Twitter": "https://twitter.com/",
-    "Youtube": "https://www.youtube.com/",
-    "Instagram": "https://www.instagram.com/",
-}
-_ADDRESS = re.compile(r"(?P<scheme>https?:)?(?://)?(?P<rest>[\w-]+(\.[\w-]+)+(:\d+)?([/?#][^\s@]*)?)", re.IGNORECASE)
-_PROFILE = re.compile(r"(?P<network>[A-Za-z]*)[\s-]*@?(?P<name>[\w.]+)")
 _ZIP = re.compile(r"\d{5}(-\d{4})?")
-_OPENING = re.compile(
-    r"(?P<weekday>[a-z]{3})[a-z]*:\s*(?P<opens>\d{1,2}:\d\d\s*[ap]m)\s*-\s*(?P<closes>\d{1,2}:\d\d\s*[ap]m)",
-    re.IGNORECASE,
-)
-_TIME = re.compile(r"(?P<hour>\d{1,2}):(?P<minute>\d\d)\s*(?P<half>[ap])m", re.IGNORECASE)
-_UPDATE_FORMATS = ("%m/%d/%Y %I:%M:%S %p", "%b %d %Y %I:%M%p", "%m/%d/%Y", "%Y")
-
 _Remarker = Callable[[str, str, str], None]
 
 
@@ -125,7 +103,9 @@ def read_markets(data: bytes) -> Directory:
     ]
     for count, (line, values) in enumerate(rows, start=1):
         if count > ROWS_MAX:
-            raise InputError(f"The file has more than {ROWS_MAX} rows. Split it and import the parts.")
+            raise InputError(
+                f"The file has more than {ROWS_MAX} rows. Keep those of your region, or import it in parts."
+            )
         fields = {name: _tidy(values[place]) for name, place in columns.items() if place < len(values)}
         entry = _read_row(line, fields, len(header), len(values), entries, remarks)
         if entry is not None:
@@ -201,7 +181,11 @@ def _read_row(
         remark("row", str(found), f"it has {found} fields where the first line names {columns}; read as far as it goes")
     if not name:
         remark("MarketName", "", f"the name is missing; imported as “{_UNNAMED}”")
-    return _entry(fields, identity, remark)
+    entry = _entry(fields, identity, remark)
+    if len(entry.encode()) > BODY_BYTES_MAX:
+        remark("row", "", f"its texts are longer than the {BODY_BYTES_MAX} bytes of a record; not imported")
+        return None
+    return entry
 
 
 def _entry(fields: dict[str, str], identity: str, remark: _Remarker) -> DirectoryEntry:
@@ -243,35 +227,22 @@ def _season(number: int, fields: dict[str, str], remark: _Remarker) -> Season | 
     return Season(*days, hours=hours, remarks=words)
 
 
-def _period(column: str, period: str, remark: _Remarker) -> tuple[date | int | None, date | int | None] | None:
-    """(start, end), each a date, a month or None; None when the words are neither."""
-    if not period:
+def _period(column: str, words: str, remark: _Remarker) -> tuple[Day, Day] | None:
+    """(start, end), or None when the words are no two days."""
+    if not words:
         return None, None
-    start_words, _, end_words = period.partition(" to")
-    try:
-        start, end = _day(start_words), _day(end_words)
-    except ValueError:
-        remark(column, period, "no two dates or months; kept in its own words")
+    days = usda_fields.period(words)
+    if days is None:
+        remark(column, words, "no two dates or months; kept in its own words")
         return None
+    start, end = days
     if isinstance(start, date) and isinstance(end, date) and end < start:
-        remark(column, period, "it ends before it begins; kept in its own words")
+        remark(column, words, "it ends before it begins; kept in its own words")
         return None
     if start is None or end is None:
-        remark(column, period, f"the {'start' if start is None else 'end'} is missing; imported with the other date")
-    return start, end
-
-
-def _day(words: str) -> date | int | None:
-    """A date, a month's number, or None for nothing. ValueError for anything else."""
-    words = words.strip()
-    if not words:
-        return None
-    if words.casefold() in _MONTHS:
-        return _MONTHS[words.casefold()]
-    day = datetime.strptime(words, "%m/%d/%Y").date()
-    if not SEASON_YEAR_MIN <= day.year <= SEASON_YEAR_MAX:
-        raise ValueError(words)
-    return day
+        missing = "start" if start is None else "end"
+        remark(column, words, f"the {missing} is missing; imported with the other date")
+    return days
 
 
 def _hours(column: str, times: str, remark: _Remarker) -> tuple[tuple[Opening, ...], str]:
@@ -280,35 +251,17 @@ def _hours(column: str, times: str, remark: _Remarker) -> tuple[tuple[Opening, .
     for part in (part.strip() for part in times.split(";")):
         if not part:
             continue
-        opening = _opening(part)
+        opening = usda_fields.opening(part)
         if opening is None:
             remark(column, times, "no weekday with two times of a day; kept in its own words")
             return (), _fitting(column, times, remark)
         if opening.opens < LIKELY_OPEN_FROM:
             remark(column, part, "it opens in the middle of the night; taken as written")
         openings.append(opening)
+    if len(openings) > HOURS_MAX:
+        remark(column, times, f"more than {HOURS_MAX} openings a week; kept in its own words")
+        return (), _fitting(column, times, remark)
     return tuple(openings), ""
-
-
-def _opening(words: str) -> Opening | None:
-    match = _OPENING.fullmatch(words)
-    if match is None or match["weekday"].casefold() not in _WEEKDAYS:
-        return None
-    opens, closes = _quarters(match["opens"]), _quarters(match["closes"])
-    if opens is None or closes is None or opens >= closes:
-        return None
-    return Opening(_WEEKDAYS[match["weekday"].casefold()], opens, closes)
-
-
-def _quarters(words: str) -> int | None:
-    """Quarter hours since midnight of “9:30 AM”; None when it is no such time."""
-    match = _TIME.fullmatch(words)
-    if match is None:
-        return None
-    hour, minute = int(match["hour"]), int(match["minute"])
-    if not 1 <= hour <= 12 or minute not in (0, 15, 30, 45):
-        return None
-    return (hour % 12 + (12 if match["half"].casefold() == "p" else 0)) * 4 + minute // 15
 
 
 def _bits(columns: tuple[str, ...] | list[str], fields: dict[str, str], remark: _Remarker) -> int:
@@ -327,45 +280,20 @@ def _link(column: str, fields: dict[str, str], remark: _Remarker) -> str:
     value = fields.get(column, "")
     if not value:
         return ""
-    link = _address(value) or _profile(column, value)
+    link = usda_fields.address(value) or usda_fields.profile(column, value)
     if link is None:
         remark(column, value, "no web address and no account's name; kept in its own words")
         link = f"{column}: {value}"
     return _fitting(column, link, remark)
 
 
-def _address(value: str) -> str | None:
-    match = _ADDRESS.fullmatch(value)
-    if match is None:
-        return None
-    address = match["rest"]
-    if "facebook.com/" in address and "profile.php" not in address:
-        address = address.partition("?")[0]  # what follows only says where somebody clicked
-    scheme = match["scheme"] or ("https:" if "facebook.com" in address else "http:")
-    return f"{scheme.lower()}//{address.removesuffix('/')}"
-
-
-def _profile(column: str, value: str) -> str | None:
-    """The address of “@name” under its column's network, or of “Instagram @name” under any."""
-    match = _PROFILE.fullmatch(value)
-    if match is None or not ("@" in value or match["network"].title() in _PROFILES):
-        return None
-    base = _PROFILES.get(match["network"].title() or column)
-    return None if base is None else base + match["name"]
-
-
 def _year(update: str, remark: _Remarker) -> int | None:
     if not update:
         return None
-    for form in _UPDATE_FORMATS:
-        try:
-            year = datetime.strptime(update, form).year
-        except ValueError:
-            continue
-        if YEAR_MIN <= year <= YEAR_MAX:
-            return year
-    remark("updateTime", update, "no date; left out")
-    return None
+    year = usda_fields.year(update)
+    if year is None:
+        remark("updateTime", update, "no date; left out")
+    return year
 
 
 def _tidy(value: str) -> str:

@@ -7,7 +7,7 @@ import sys
 import bench
 
 EXIT_USAGE = 2
-PARTS = {"__main__", "report"}
+PARTS = {"__main__", "report", "weight"}
 """Modules here that are no benchmark of their own; those that are have a `main`."""
 
 

@@ -1,6 +1,7 @@
 """The feed: what other processes write is told too, and a slow listener is told that it lagged."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def test_what_another_process_wrote_is_told(
-    node: Node, person: Person, tmp_path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    node: Node, person: Person, tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed_module, "WATCH_SECONDS", 0)
     other = await open_node(tmp_path / "data", clock)

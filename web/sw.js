@@ -77,7 +77,7 @@ async function networkFirst(event, rule) {
   const fetched = fetch(request);
   const kept = fetched.then((response) => keepPage(cache, rule, request, response.clone()));
   event.waitUntil(kept.catch(() => {}));
-  const stored = await cache.match(request.url, { ignoreVary: true });
+  const stored = await cache.match(request.url);
   const patience = stored ? [new Promise((resolve) => setTimeout(resolve, PATIENCE_MS))] : [];
   const answer = await Promise.race([fetched, ...patience]).catch(() => undefined);
   return answer ?? (stored ? aged(stored) : away(cache, rule));
@@ -94,9 +94,10 @@ async function keep(cache, address, response, entriesMax = Infinity) {
   headers.set(STORED, Date.now());
   headers.delete("Content-Encoding"); // the body read from it is plain
   headers.delete("Content-Length");
+  headers.delete("Vary"); // the rules say which answer is which
   const { status, statusText } = response;
   const copy = new Response(await response.blob(), { status, statusText, headers });
-  await cache.delete(address, { ignoreVary: true });
+  await cache.delete(address);
   await cache.put(address, copy);
   await prune(cache, entriesMax);
 }
@@ -105,7 +106,7 @@ async function keep(cache, address, response, entriesMax = Infinity) {
 async function prune(cache, entriesMax) {
   const entries = await cache.keys();
   const installed = new Set([...SHELL, ...PRECACHE]);
-  const removable = entries.filter(({ url }) => !installed.has(new URL(url).pathname));
+  const removable = entries.filter(({ url }) => !installed.has(url.slice(location.origin.length)));
   await Promise.all(removable.slice(0, Math.max(0, entries.length - entriesMax)).map((entry) => cache.delete(entry)));
 }
 
@@ -117,6 +118,6 @@ async function aged(stored) {
 }
 
 async function away(cache, rule) {
-  const page = rule.fallback && (await cache.match(rule.fallback, { ignoreVary: true }));
+  const page = rule.fallback && (await cache.match(rule.fallback));
   return page ? aged(page) : Response.error();
 }

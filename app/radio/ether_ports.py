@@ -83,7 +83,7 @@ class EtherPorts:
         for name, port in self.ports.items():
             data = port.read()
             if data:
-                self._field.modems[name].receive(data)
+                self._field.modems[name].receive(data, now_ms)
         for transmission, arrivals in self._field.poll(now_ms):
             self._record(transmission, arrivals)
         for name, port in self.ports.items():

@@ -136,12 +136,14 @@ class Gossip:
         self._known: frozenset[NodeIndex] = frozenset()
         self._items: dict[EnvelopePrefix, _Item] = {}
         self._receipts: dict[EnvelopePrefix, int] = {}
+        self._repeated_receipts: set[EnvelopePrefix] = set()
         self._hello_due_ms: int | None = None
         self._neighbors: dict[NodeIndex, Neighbor] = {}
         self._heard_counters: dict[NodeIndex, int] = {}
         self._own_counters = range(0)
         self._asked_for_counters = False
         self._channel_quiet_ms = 0
+        self._answers_until_ms = 0
         self._flight: _Flight | None = None
         self._now_ms = 0
         self._events: list[Event] = []
@@ -159,6 +161,7 @@ class Gossip:
         item.stored = True
         item.holders |= holders
         self._want(item, now_ms)
+        self._yield_to(parcel.priority, now_ms)
         return True
 
     def stored(self, envelope_id: EnvelopeId, now_ms: int, priority: Priority = Priority.PEOPLE) -> None:
@@ -169,7 +172,8 @@ class Gossip:
             return
         item.stored = True
         item.parcel = msgspec.structs.replace(item.parcel, priority=priority)
-        item.quiet_until_ms = now_ms + round(patience.patience_ms(self._cost_ms(item.parcel)))
+        item.quiet_until_ms = now_ms + round(self._patience_ms(item))
+        self._yield_to(priority, now_ms)
         self._events += [Held(prefix_of(envelope_id), node) for node in sorted(item.unreported)]
         if item.parcel.entry != self._me:
             self._pass_on(item, now_ms)
@@ -203,7 +207,7 @@ class Gossip:
     def greet(self, now_ms: int) -> None:
         """Say soon that this node is on the air: neighbors then send what it lacks."""
         self._now_ms = now_ms
-        self._hello_due_ms = now_ms + patience.receipt_ms(self._rng)
+        self._hello_due_ms = now_ms + patience.receipt_ms(len(self._neighbors), self._rng)
 
     # What the air says
 
@@ -222,6 +226,7 @@ class Gossip:
         self._keep_quiet(self._airtime_ms(len(data)), now_ms)
         match frame:
             case EnvelopeFrame():
+                self._answers_until_ms = now_ms + patience.answers_ms(len(self._neighbors), self._rng)
                 self._hear_envelope(frame, signal, now_ms)
             case ReceiptFrame():
                 self._hear_receipt(frame, now_ms)
@@ -244,7 +249,6 @@ class Gossip:
     def poll(self, now_ms: int) -> list[Transmit]:
         """The next frame for the modem, if one may go now. After one, `sent` must come before the next."""
         self._now_ms = now_ms
-        self._ask_for_counters()
         ready = [head for head in self._heads(now_ms) if head.ready_ms <= now_ms]
         if not ready or self._flight is not None:
             return []
@@ -252,6 +256,7 @@ class Gossip:
         transmit = self._send_receipts(now_ms) if head.item is None else self._send_envelope(head.item)
         self._budget.spend(transmit.airtime_ms, now_ms)
         self._keep_quiet(transmit.airtime_ms, now_ms)
+        self._hello_due_ms = now_ms + patience.hello_ms(self._rng)
         return [transmit]
 
     def deadline_ms(self) -> int | None:
@@ -262,6 +267,7 @@ class Gossip:
 
     def events(self) -> list[Event]:
         """What happened since the last call."""
+        self._ask_for_counters()
         events, self._events = self._events, []
         return events
 
@@ -299,8 +305,8 @@ class Gossip:
         # Byte 0 names the class in clear: alerts (0) go first from the moment they are heard.
         priority = Priority.ALERT if frame.envelope[0] & 0x0F == 0 else Priority.PEOPLE
         parcel = Parcel(frame.envelope, name, frame.entry, frame.number, priority)
-        delay_ms = patience.contention_ms(self._cost_ms(parcel), signal, self._rng)
-        item = self._insert(_Item(parcel, frame.hops + 1, now_ms + delay_ms))
+        delay_ms = patience.contention_ms(self._cost_ms(parcel), signal, len(self._neighbors), self._rng)
+        item = self._insert(_Item(parcel, frame.hops + 1, self._answers_until_ms + delay_ms))
         if item is None:
             self._events.append(Rejected("full"))
             return
@@ -313,9 +319,13 @@ class Gossip:
         if forwarding and len(item.heard_from) > COPIES_ENOUGH:
             item.due_ms = None
             self._owe_receipt(item, now_ms)
-        elif repeated and not (forwarding and item.parcel.priority is not Priority.BACKGROUND):
-            # Whoever says it again has not heard that it is here.
+            return
+        prefix = prefix_of(item.parcel.envelope_id)
+        is_soon_said = forwarding and item.parcel.priority is not Priority.BACKGROUND
+        if repeated and not is_soon_said and prefix not in self._receipts:
+            # Whoever says it again has not heard that it is anywhere.
             self._owe_receipt(item, now_ms)
+            self._repeated_receipts.add(prefix)
 
     def _hear_receipt(self, frame: ReceiptFrame, now_ms: int) -> None:
         if frame.counter <= self._heard_counters.get(frame.sender, -1):
@@ -323,6 +333,8 @@ class Gossip:
             return
         self._heard_counters[frame.sender] = frame.counter
         for prefix in frame.prefixes:
+            if prefix in self._repeated_receipts:
+                self._drop_receipt(prefix)  # one answer was enough
             item = self._items.get(prefix)
             if item is None:
                 self._events.append(Held(prefix, frame.sender))
@@ -349,13 +361,13 @@ class Gossip:
             if item.stored and not item.refused and node not in item.holders and item.quiet_until_ms <= now_ms:
                 item.quiet_until_ms = now_ms + item.wake_wait_ms
                 item.wake_wait_ms = min(2 * item.wake_wait_ms, patience.WAKE_MAX_MS)
-                soon_ms = now_ms + patience.receipt_ms(self._rng)
+                soon_ms = now_ms + patience.receipt_ms(len(self._neighbors), self._rng)
                 item.due_ms = soon_ms if item.due_ms is None else min(item.due_ms, soon_ms)
 
     # Deciding
 
     def _pass_on(self, item: _Item, now_ms: int) -> None:
-        if not self._missing(item) or item.hops > HOPS_MAX or len(item.heard_from) > COPIES_ENOUGH:
+        if not self._is_wanted(item) or item.hops > HOPS_MAX or len(item.heard_from) > COPIES_ENOUGH:
             self._owe_receipt(item, now_ms)
             return
         if item.parcel.priority is Priority.BACKGROUND:
@@ -371,23 +383,31 @@ class Gossip:
         """Whether sending it (again) can still help somebody."""
         if item.parcel.entry == self._me:
             return not item.holders - {self._me} and bool(self._missing(item))
-        if item.attempts == 0:
+        if item.attempts == 0 and item.parcel.priority is not Priority.BACKGROUND:
             return bool(self._missing(item))
+        # From here on only for nodes that were heard themselves: at the end of a road there is nobody behind us.
         others = item.holders - item.heard_from - {self._me, item.parcel.entry}
-        return not others and bool(self._missing(item)) and item.attempts < FORWARD_TRIES_MAX
+        reachable = self._missing(item) & self._neighbors.keys()
+        return not others and bool(reachable) and item.attempts < FORWARD_TRIES_MAX
 
     def _missing(self, item: _Item) -> frozenset[NodeIndex]:
         return self._known - item.holders - {self._me}
 
     def _arm_retry(self, item: _Item, now_ms: int) -> None:
-        cost_ms = self._cost_ms(item.parcel)
-        item.quiet_until_ms = max(item.quiet_until_ms, now_ms + round(patience.patience_ms(cost_ms)))
-        wanted = self._is_wanted(item)
-        item.due_ms = now_ms + patience.retry_ms(cost_ms, item.attempts, self._rng) if wanted else None
+        item.quiet_until_ms = max(item.quiet_until_ms, now_ms + round(self._patience_ms(item)))
+        cost_ms, crowd = self._cost_ms(item.parcel), len(self._neighbors)
+        retry_ms = patience.retry_ms(cost_ms, crowd, item.attempts, self._rng)
+        item.due_ms = now_ms + retry_ms if self._is_wanted(item) else None
 
     def _owe_receipt(self, item: _Item, now_ms: int) -> None:
         if len(self._receipts) < RECEIPTS_MAX:
-            self._receipts.setdefault(prefix_of(item.parcel.envelope_id), now_ms + patience.receipt_ms(self._rng))
+            self._receipts.setdefault(
+                prefix_of(item.parcel.envelope_id), now_ms + patience.receipt_ms(len(self._neighbors), self._rng)
+            )
+
+    def _drop_receipt(self, prefix: EnvelopePrefix) -> None:
+        self._receipts.pop(prefix, None)
+        self._repeated_receipts.discard(prefix)
 
     def _insert(self, item: _Item) -> _Item | None:
         if len(self._items) >= ITEMS_MAX:
@@ -401,18 +421,25 @@ class Gossip:
     def _keep_quiet(self, airtime_ms: float, now_ms: int) -> None:
         self._channel_quiet_ms = max(self._channel_quiet_ms, now_ms + patience.quiet_ms(airtime_ms, self._rng))
 
+    def _yield_to(self, priority: Priority, now_ms: int) -> None:
+        if priority is not Priority.BACKGROUND:
+            self._channel_quiet_ms = max(self._channel_quiet_ms, now_ms + patience.QUIET_AFTER_PEOPLE_MS)
+
     # Sending
 
     def _heads(self, now_ms: int) -> list[_Head]:
-        heads = [self._head(priority, now_ms) for priority in Priority]
+        first: dict[Priority, tuple[int, _Item]] = {}
+        for item in self._items.values():
+            if item.due_ms is not None:
+                known = first.get(item.parcel.priority)
+                if known is None or item.due_ms < known[0]:
+                    first[item.parcel.priority] = (item.due_ms, item)
+        heads = [self._head(due_ms, item, now_ms) for due_ms, item in first.values()]
         return [head for head in (*heads, self._receipt_head(now_ms)) if head is not None]
 
-    def _head(self, priority: Priority, now_ms: int) -> _Head | None:
-        queue = [(item.due_ms, item) for item in self._items.values() if item.parcel.priority is priority]
-        due = [(due_ms, item) for due_ms, item in queue if due_ms is not None]
-        if not due:
-            return None
-        due_ms, item = min(due, key=lambda pair: pair[0])
+    def _head(self, due_ms: int, item: _Item, now_ms: int) -> _Head | None:
+        priority = item.parcel.priority
+        due_ms = max(due_ms, self._answers_until_ms)
         if priority is Priority.BACKGROUND:
             due_ms = max(due_ms, self._channel_quiet_ms)
         return self._affordable(priority, due_ms, self._cost_ms(item.parcel), _RESERVES[priority], item, now_ms)
@@ -436,7 +463,7 @@ class Gossip:
             purpose = Purpose.ENTRY if item.parcel.entry == self._me else Purpose.FORWARD
         item.due_ms = None
         # To send it is to say that it is here.
-        self._receipts.pop(prefix_of(item.parcel.envelope_id), None)
+        self._drop_receipt(prefix_of(item.parcel.envelope_id))
         self._flight = _Flight(item)
         parcel = item.parcel
         frame = EnvelopeFrame(self._me, min(item.hops, HOPS_MAX), parcel.entry, parcel.number, parcel.envelope)
@@ -445,16 +472,17 @@ class Gossip:
     def _send_receipts(self, now_ms: int) -> Transmit:
         prefixes = tuple(sorted(self._receipts, key=self._receipts.__getitem__)[:RECEIPT_PREFIXES_MAX])
         for prefix in prefixes:
-            del self._receipts[prefix]
+            self._drop_receipt(prefix)
         counter, self._own_counters = self._own_counters[0], self._own_counters[1:]
-        if self._hello_due_ms is not None:
-            self._hello_due_ms = None
         self._flight = _Flight(None, prefixes)
         return self._transmit(ReceiptFrame(self._me, counter, prefixes), Purpose.RECEIPT if prefixes else Purpose.HELLO)
 
     def _transmit(self, frame: EnvelopeFrame | ReceiptFrame, purpose: Purpose) -> Transmit:
         encoded = encode_frame(frame, self._link)
         return Transmit(encoded, self._airtime_ms(len(encoded)), purpose)
+
+    def _patience_ms(self, item: _Item) -> float:
+        return patience.patience_ms(self._cost_ms(item.parcel), len(self._neighbors))
 
     def _cost_ms(self, parcel: Parcel) -> float:
         return self._airtime_ms(envelope_frame_bytes(len(parcel.envelope), parcel.number))

@@ -60,12 +60,14 @@ class Modem:
         self._sending = _Sending.IDLE
         self._pending: bytes | None = None
         self._timer_ms = 0.0
+        self._now_ms = 0.0
         self._tune()
 
     # The serial port
 
-    def receive(self, data: bytes) -> None:
+    def receive(self, data: bytes, now_ms: float = 0.0) -> None:
         """Bytes from the host."""
+        self._now_ms = now_ms
         damaged = self._deframer.damaged
         for frame in self._deframer.receive(data):
             self._take(frame[0], frame[1:])
@@ -217,6 +219,9 @@ class Modem:
             return
         self._answer(Hardware.AIRTIME, struct.pack("<I", round(airtime_ms(self._tuning().modulation, data[0]))))
 
+    def _is_channel_busy(self, _: bytes) -> None:
+        self._answer(Hardware.CHANNEL_BUSY, bytes([self._ether.is_busy(self.name, self._now_ms)]))
+
     def _ping(self, _: bytes) -> None:
         self._answer(Hardware.PONG)
 
@@ -247,6 +252,7 @@ _HANDLERS: dict[int, Callable[[Modem, bytes], None]] = {
     Hardware.SET_TX_POWER: Modem._set_power,
     Hardware.GET_RADIO: Modem._get_radio,
     Hardware.GET_TX_POWER: Modem._get_power,
+    Hardware.IS_CHANNEL_BUSY: Modem._is_channel_busy,
     Hardware.GET_AIRTIME: Modem._get_airtime,
     Hardware.GET_VERSION: Modem._get_version,
     Hardware.PING: Modem._ping,

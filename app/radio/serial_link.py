@@ -20,7 +20,6 @@ INPUT_BYTES_MAX = 64 * 1024
 """Six seconds of the line at full speed: a reader that is later than that has lost its packets anyway."""
 OUTPUT_BYTES_MAX = 16 * 1024
 """A modem that leaves this much unread does not work."""
-READ_BYTES_MAX = 4096
 REOPEN_FIRST_S = 0.5
 REOPEN_MAX_S = 15.0
 """A radio that is plugged in again is back within this time."""
@@ -29,14 +28,14 @@ _log = logging.getLogger(__name__)
 
 
 class SerialConnection(asyncio.Protocol):
-    """One open port. Ends with a DeviceError in `read` when the port is lost."""
+    """One open port. `news` is set when bytes came in, and when the port is lost."""
 
-    def __init__(self, port: str) -> None:
+    def __init__(self, port: str, news: asyncio.Event) -> None:
         self.dropped_bytes = 0
         self._port = port
+        self._news = news
         self._transport: asyncio.WriteTransport | None = None
         self._input = bytearray()
-        self._news = asyncio.Event()
         self._opened = asyncio.Event()
         self._closed = asyncio.Event()
 
@@ -44,15 +43,14 @@ class SerialConnection(asyncio.Protocol):
         """Wait until the transport stands."""
         await self._opened.wait()
 
-    async def read(self) -> bytes:
-        """At least one byte, at most READ_BYTES_MAX. DeviceError when the port is gone."""
-        while not self._input:
-            if self._closed.is_set():
-                raise DeviceError(f"The radio on {self._port} is gone. Plug it in again; the node goes on without it.")
-            self._news.clear()
-            await self._news.wait()
-        data = bytes(self._input[:READ_BYTES_MAX])
-        del self._input[:READ_BYTES_MAX]
+    def take(self) -> bytes:
+        """What has come in, none or more; `news` is set when there is more. DeviceError when the port is gone."""
+        if self._closed.is_set() and not self._input:
+            raise DeviceError(f"The radio on {self._port} is gone. Plug it in again; the node goes on without it.")
+        data = bytes(self._input)
+        self._input.clear()
+        if self._closed.is_set():
+            self._news.set()  # the loss is still to be told
         return data
 
     def write(self, data: bytes) -> None:
@@ -100,12 +98,12 @@ class SerialLink:
         self.fault: str | None = "The radio has not been opened yet."
         self._reopen_first_s = reopen_first_s
 
-    async def connections(self) -> AsyncGenerator[SerialConnection, None]:
+    async def connections(self, news: asyncio.Event) -> AsyncGenerator[SerialConnection, None]:
         """Open connections, each after the one before is lost or given up; waits as long as there is none."""
         delay_s = self._reopen_first_s
         while True:
             try:
-                connection = await self._open()
+                connection = await self._open(news)
             except DeviceError as error:
                 if self.fault != error.message:
                     _log.warning("%s", error.message)
@@ -121,7 +119,7 @@ class SerialLink:
                 await connection.close()
             await asyncio.sleep(delay_s)
 
-    async def _open(self) -> SerialConnection:
+    async def _open(self, news: asyncio.Event) -> SerialConnection:
         """Opening can block for seconds: it happens in a thread."""
         opening = asyncio.ensure_future(asyncio.to_thread(self._open_port))
         try:
@@ -129,7 +127,7 @@ class SerialLink:
         except asyncio.CancelledError:
             opening.add_done_callback(_close_unwanted)
             raise
-        connection = SerialConnection(self.port)
+        connection = SerialConnection(self.port, news)
         await serial_asyncio.connection_for_serial(asyncio.get_running_loop(), lambda: connection, device)
         await connection.opened()
         return connection

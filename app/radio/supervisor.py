@@ -195,14 +195,14 @@ class RadioSupervisor:
     # The port
 
     async def _keep_connected(self, gossip: Gossip) -> None:
-        async with contextlib.aclosing(self._link.connections()) as connections:
+        async with contextlib.aclosing(self._link.connections(self._wake)) as connections:
             async for connection in connections:
                 self._kiss.open(self._now_ms())
                 gossip.greet(self._now_ms())
                 try:
                     await self._converse(gossip, connection)
-                except* DeviceError as group:
-                    _log.warning("%s", group.exceptions[0])
+                except DeviceError as error:
+                    _log.warning("%s", error.message)
                     self._rejected["port"] += 1
                 finally:
                     self._is_ready = False
@@ -210,20 +210,12 @@ class RadioSupervisor:
                     self._dispatch(gossip)
 
     async def _converse(self, gossip: Gossip, connection: SerialConnection) -> None:
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._listen(connection), name="radio: listen")
-            tasks.create_task(self._speak(gossip, connection), name="radio: speak")
-
-    async def _listen(self, connection: SerialConnection) -> None:
-        while True:
-            self._kiss.receive(await connection.read(), self._now_ms())
-            self._wake.set()
-
-    async def _speak(self, gossip: Gossip, connection: SerialConnection) -> None:
         while True:
             self._wake.clear()
+            self._kiss.receive(connection.take(), self._now_ms())
             self._dispatch(gossip)
-            if self._kiss.is_ready:
+            due_ms = gossip.deadline_ms()
+            if due_ms is not None and due_ms <= self._now_ms() and self._kiss.is_clear(self._now_ms()):
                 for transmit in gossip.poll(self._now_ms()):
                     self._send(transmit)
             data = self._kiss.poll(self._now_ms())
@@ -271,7 +263,10 @@ class RadioSupervisor:
                 gossip.grant(0, 0)  # none yet: it asks again
 
     async def _sleep(self, gossip: Gossip) -> None:
-        deadlines = [self._kiss.deadline_ms(), gossip.deadline_ms() if self._kiss.is_ready else None]
+        deadlines = [self._kiss.deadline_ms()]
+        gossip_ms = gossip.deadline_ms()
+        if gossip_ms is not None and gossip_ms > self._now_ms():
+            deadlines.append(gossip_ms)  # what is due already waits for the modem's word
         due_ms = min((deadline for deadline in deadlines if deadline is not None), default=None)
         timeout_s = None if due_ms is None else max(0, due_ms - self._now_ms()) / 1000
         with contextlib.suppress(TimeoutError):

@@ -1,7 +1,8 @@
 """`/api/v1`: what a phone's outbox and other programs talk to."""
 
 import base64
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
 from litestar import Response, get, post
@@ -83,6 +84,7 @@ class DeviceAnswer(msgspec.Struct, frozen=True):
     highest_sequence: Annotated[int, Meta(description="A phone never signs below the next one")]
 
 
+@dataclass
 class RecordOperation(Operation):
     """Describes the body of `POST /api/v1/records`, which comes in two forms."""
 
@@ -100,7 +102,7 @@ class RecordOperation(Operation):
         )
 
 
-def _spec(shape: Any, description: str) -> ResponseSpec:
+def _spec(shape: type[msgspec.Struct], description: str) -> ResponseSpec:
     return ResponseSpec(shape, description=description, generate_examples=False)
 
 
@@ -137,6 +139,7 @@ async def post_record(request: AnyRequest) -> Response[KeptAnswer]:
     operation_id="askCustody",
     tags=["records"],
     status_code=200,
+    response_description="What is known of each",
     responses={400: _spec(ErrorAnswer, "The question is malformed, or asks for more than 100 records")},
 )
 async def ask_custody(request: AnyRequest, data: JSONBody[CustodyQuestion]) -> CustodyAnswer:
@@ -146,7 +149,13 @@ async def ask_custody(request: AnyRequest, data: JSONBody[CustodyQuestion]) -> C
     return CustodyAnswer({identity.hex(): found.get(identity, 0) for identity in wanted})
 
 
-@get("/api/v1/space", summary="This community and this node", operation_id="space", tags=["node"])
+@get(
+    "/api/v1/space",
+    summary="This community and this node",
+    operation_id="space",
+    tags=["node"],
+    response_description="What a phone needs to sign a record that this community takes",
+)
 async def space(request: AnyRequest) -> SpaceAnswer:
     """`GET /api/v1/space`."""
     site = site_of(request)
@@ -166,7 +175,12 @@ async def space(request: AnyRequest) -> SpaceAnswer:
     summary="A device by its short id",
     operation_id="device",
     tags=["records"],
-    responses={404: _spec(ErrorAnswer, "This node has not heard of it")},
+    response_description="The device",
+    responses={
+        400: _spec(ErrorAnswer, "The request is malformed"),
+        404: _spec(ErrorAnswer, "This node has not heard of it"),
+        422: _spec(ErrorAnswer, "This is no device id"),
+    },
 )
 async def device(request: AnyRequest, device_id: FromPath[str]) -> DeviceAnswer:
     """`GET /api/v1/devices/{id}`."""

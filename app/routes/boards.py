@@ -1,11 +1,14 @@
 """The boards: a page, the next part of one, or JSON."""
 
+from dataclasses import dataclass
 from datetime import date
 from urllib.parse import parse_qs
 
 import msgspec
 from litestar import get
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.openapi.spec import Operation, Parameter, Schema
+from litestar.openapi.spec.enums import OpenAPIType
 from litestar.params import FromPath
 
 from app.core.boards import Board
@@ -109,15 +112,31 @@ FACES = {
 TITLES = {board: face.title for board, face in FACES.items()}
 
 
+@dataclass
+class BoardOperation(Operation):
+    """Describes what the handler reads from the address by itself."""
+
+    def __post_init__(self) -> None:
+        names = Schema(type=OpenAPIType.STRING, enum=list(Board))
+        place = Schema(type=OpenAPIType.STRING, max_length=BEFORE_BYTES_MAX)
+        self.parameters = [
+            Parameter("name", "path", schema=names, required=True, description="Which board"),
+            Parameter("before", "query", schema=place, description="`next` of the page before; the first without"),
+        ]
+
+
 @get(
     "/boards/{name:str}",
     summary="One board, 25 records at a time",
     description="HTML for people; JSON with `Accept: application/json`. `before` is the `next` of the page before.",
     operation_id="board",
+    operation_class=BoardOperation,
     tags=["boards"],
     responses={
         200: ResponseSpec(BoardAnswer, description="The board", generate_examples=False),
+        400: ResponseSpec(ErrorAnswer, description="The request is malformed", generate_examples=False),
         404: ResponseSpec(ErrorAnswer, description="There is no such board", generate_examples=False),
+        422: ResponseSpec(ErrorAnswer, description="`before` is no place on a board", generate_examples=False),
     },
 )
 async def board(request: AnyRequest, name: FromPath[str]) -> KeptResponse:
@@ -132,6 +151,15 @@ async def board(request: AnyRequest, name: FromPath[str]) -> KeptResponse:
 
     until_ms = site.midnight_ms() if asked in (Board.MARKETS, Board.DIRECTORY) else None
     return await site.answer(request, (asked,), render, until_ms)
+
+
+def listed(totals: dict[Board, int]) -> list[Board]:
+    """Boards that hold something; the directory only where it holds more than the markets."""
+    return [
+        board
+        for board in Board
+        if totals[board] and not (board is Board.DIRECTORY and totals[board] == totals[Board.MARKETS])
+    ]
 
 
 def _asked(name: str) -> Board:

@@ -4,7 +4,6 @@ Programs get JSON, people a page. The sentences of our errors are made for peopl
 """
 
 import logging
-from typing import Any
 
 import msgspec
 from litestar import Response
@@ -62,7 +61,7 @@ THEIRS = {
 BROKEN = "This node has a fault. What you wrote is still on your phone. Tell the keeper what you did."
 
 
-def our_error(request: AnyRequest, error: errors.TntnError) -> Response[Any]:
+def our_error(request: AnyRequest, error: errors.TntnError) -> Response[bytes]:
     """An error that was raised on purpose."""
     status, code = next((status, code) for kind, status, code in OURS if isinstance(error, kind))
     if isinstance(error, errors.DecodeError):
@@ -71,7 +70,7 @@ def our_error(request: AnyRequest, error: errors.TntnError) -> Response[Any]:
     return _answer(request, status, ErrorAnswer(code, error.message, getattr(error, "field", None)))
 
 
-def framework_error(request: AnyRequest, error: HTTPException) -> Response[Any]:
+def framework_error(request: AnyRequest, error: HTTPException) -> Response[bytes]:
     """An error of routing or parsing."""
     if error.status_code >= 500:
         return broken(request, error)
@@ -82,14 +81,15 @@ def framework_error(request: AnyRequest, error: HTTPException) -> Response[Any]:
     return response
 
 
-def broken(request: AnyRequest, error: Exception) -> Response[Any]:
+def broken(request: AnyRequest, error: Exception) -> Response[bytes]:
     """A bug of ours."""
     log.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return _answer(request, 500, ErrorAnswer("internal", BROKEN))
 
 
-def _answer(request: AnyRequest, status: int, answer: ErrorAnswer) -> Response[Any]:
+def _answer(request: AnyRequest, status: int, answer: ErrorAnswer) -> Response[bytes]:
     if request.url.path.startswith("/api/") or form_of(request.scope["headers"]) == "json":
-        return Response(answer, status_code=status, media_type=JSON, headers={"cache-control": "no-store"})
+        body, headers = msgspec.json.encode(answer), {"cache-control": "no-store"}
+        return Response(body, status_code=status, media_type=JSON, headers=headers)
     view = ErrorView(status, TITLES.get(status, "That didn't work"), answer.message)
     return page_response(site_of(request).render("error.html", "error", error=view), status)

@@ -23,6 +23,7 @@ class HealthAnswer(msgspec.Struct, frozen=True):
     summary="Does this node work?",
     operation_id="health",
     tags=["node"],
+    response_description="It works",
     responses={503: ResponseSpec(HealthAnswer, description="The database does not answer", generate_examples=False)},
 )
 async def health(request: AnyRequest) -> Response[HealthAnswer]:

@@ -2,7 +2,6 @@
 
 from datetime import date
 from functools import lru_cache
-from typing import Any
 
 import msgspec
 
@@ -124,7 +123,7 @@ def listing_answer(body: bytes) -> ListingAnswer | None:
     entry = directory_entry(body)
     if entry is None:
         return None
-    place: dict[str, Any] = msgspec.structs.asdict(entry.place)
+    place: dict[str, str] = msgspec.structs.asdict(entry.place)
     return ListingAnswer(
         source=entry.source,
         source_id=entry.source_id,

@@ -6,7 +6,6 @@ page sets or reads a cookie.
 
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 from litestar import Response, get, post
 from litestar.datastructures import Cookie
@@ -36,7 +35,7 @@ async def node(request: AnyRequest) -> Response[bytes]:
 
 
 @get("/node/keeper/{token:str}", include_in_schema=False)
-async def open_session(request: AnyRequest, token: FromPath[str]) -> Response[Any]:
+async def open_session(request: AnyRequest, token: FromPath[str]) -> Response[bytes]:
     """The one-time link: a session, and on to the page."""
     site = site_of(request)
     session = secrets.token_urlsafe(SESSION_TOKEN_BYTES)
@@ -54,7 +53,7 @@ async def invite(request: AnyRequest) -> Response[bytes]:
 
 
 @post("/node/name", include_in_schema=False)
-async def rename(request: AnyRequest) -> Response[Any]:
+async def rename(request: AnyRequest) -> Response[bytes]:
     """Another name for this node."""
 
     async def act(site: Site) -> None:
@@ -64,7 +63,7 @@ async def rename(request: AnyRequest) -> Response[Any]:
 
 
 @post("/node/join-policy", include_in_schema=False)
-async def set_join_policy(request: AnyRequest) -> Response[Any]:
+async def set_join_policy(request: AnyRequest) -> Response[bytes]:
     """Whether new people may post at once."""
 
     async def act(site: Site) -> None:
@@ -78,7 +77,7 @@ async def set_join_policy(request: AnyRequest) -> Response[Any]:
 
 
 @post("/node/session/closure", include_in_schema=False)
-async def close_session(request: AnyRequest) -> Response[Any]:
+async def close_session(request: AnyRequest) -> Response[bytes]:
     """Log out on this screen."""
     site = site_of(request)
     await _require_keeper(request)
@@ -86,7 +85,7 @@ async def close_session(request: AnyRequest) -> Response[Any]:
     return _to_node(_cookie(request, "", 0))
 
 
-async def _act(request: AnyRequest, act: Callable[[Site], Awaitable[None]]) -> Response[Any]:
+async def _act(request: AnyRequest, act: Callable[[Site], Awaitable[None]]) -> Response[bytes]:
     """One of the keeper's acts: done and back to the page, or the page with what to fix."""
     await _require_keeper(request)
     site = site_of(request)

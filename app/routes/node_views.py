@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from app.clock import is_plausible
-from app.core.boards import Board
-from app.routes.boards import FACES
+from app.routes.boards import FACES, listed
 from app.routes.site import NeighborHeard, RadioDescription, Site
 from app.store.overview import NodeHolding, Overview
 
@@ -72,7 +71,7 @@ async def node_view(site: Site) -> NodeView:
     now = datetime.fromtimestamp(now_ms / 1000, UTC)
     return NodeView(
         device=site.node.identity.key.device_id.hex(),
-        counts=[(FACES[board].title, totals[board]) for board in Board if totals[board]],
+        counts=[(FACES[board].title, totals[board]) for board in listed(totals)],
         peers=[_peer(holding, overview.envelopes, radio) for holding in holdings],
         radio=None if radio is None else _radio(radio),
         overview=overview,
@@ -130,8 +129,8 @@ def ago_words(ms: int) -> str:
 
 
 def seconds_words(ms: float) -> str:
-    """“13.7 s”."""
-    return f"{ms / 1000:.1f} s"
+    """“13.7 s”, “36 s”."""
+    return f"{ms / 1000:.1f}".removesuffix(".0") + " s"
 
 
 def size_words(count: int) -> str:

@@ -22,6 +22,7 @@ from app.routes.views import record_view, reply_view
     tags=["boards"],
     responses={
         200: ResponseSpec(RecordPageAnswer, description="The record", generate_examples=False),
+        400: ResponseSpec(ErrorAnswer, description="The request is malformed", generate_examples=False),
         404: ResponseSpec(ErrorAnswer, description="This node does not have it", generate_examples=False),
     },
 )

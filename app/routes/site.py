@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
-from litestar import Request, Response
+from litestar import MediaType, Request, Response
 from litestar.datastructures import State
 from markupsafe import Markup
 
@@ -100,7 +100,7 @@ class Site:
         self._frames.clear()
         self.pages.invalidate(Board)
 
-    def render(self, template: str, page: str, **context: Any) -> bytes:
+    def render(self, template: str, page: str, **context: object) -> bytes:
         """A page as bytes; `page` is the place in the navigation."""
         frame = self._frames.get((template, page)) or self._frame(template, page)
         return self.templates.render(template, {"site": self, "frame": frame, **context})
@@ -153,7 +153,7 @@ class KeptResponse(Response[bytes]):
         super().__init__(b"")
         self._representation = representation
 
-    def to_asgi_response(self, *_: Any, **__: Any) -> Any:
+    def to_asgi_response(self, *_: object, **__: object) -> Any:
         return self._representation
 
 
@@ -165,4 +165,6 @@ def site_of(request: AnyRequest) -> Site:
 
 def page_response(body: bytes, status: int = 200, headers: dict[str, str] | None = None) -> Response[bytes]:
     """A page that is nobody else's: not kept anywhere."""
-    return Response(body, status_code=status, media_type=HTML, headers={"cache-control": "no-store", **(headers or {})})
+    return Response(
+        body, status_code=status, media_type=MediaType.HTML, headers={"cache-control": "no-store", **(headers or {})}
+    )

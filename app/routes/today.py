@@ -6,7 +6,7 @@ import msgspec
 from litestar import get
 
 from app.core.boards import Board
-from app.routes.boards import FACES
+from app.routes.boards import FACES, listed
 from app.routes.listings import MarketDayView, market_day, market_day_view
 from app.routes.site import AnyRequest, KeptResponse, Site, site_of
 from app.routes.views import entry_view
@@ -38,7 +38,7 @@ async def today(request: AnyRequest) -> KeptResponse:
             "today",
             day=None if day is None else DayView(f"{day:%A}", f"{day:%B} {day.day}"),
             latest=[entry_view(standing, day) for standing in page.records],
-            counts=[(FACES[board], board, totals[board]) for board in Board if totals[board]],
+            counts=[(FACES[board], board, totals[board]) for board in listed(totals)],
             markets=totals[Board.MARKETS],
             market=None if day is None else await _next_market(site, day),
         )

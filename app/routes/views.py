@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 
 import msgspec
+from markupsafe import Markup
 
 from app.clock import unix_ms_of
 from app.core.boards import Board
@@ -15,6 +16,8 @@ from app.store.boards import Standing
 
 EXCERPT_CHARACTERS = 240
 """What four lines on a phone hold."""
+MINUTES_KEPT = 2048
+"""Minutes in words: those of some eighty pages; half a MB."""
 CANVASES = 5
 """Colors of awnings in the style sheet."""
 
@@ -26,11 +29,9 @@ class EntryView(msgspec.Struct, frozen=True):
     title: str
     excerpt: str
     author: str
-    written: str
-    written_words: str
-    via: str
+    written: Markup
+    via: str | None
     kept_by: int
-    kept_words: str
     canvas: int
     is_reply: bool
     listing: ListingView | None
@@ -72,17 +73,14 @@ class ReplyView(msgspec.Struct, frozen=True):
 
 def entry_view(standing: Standing, today: date | None) -> EntryView:
     """For a board. `today` is the day where the node stands, None while its clock cannot be right."""
-    written, words = minute_words(standing.minutes)
     return EntryView(
         standing.record_id.hex(),
         standing.title,
         excerpt(standing.text),
         standing.author,
-        written,
-        words,
-        standing.via or "this node",
+        time_element(standing.minutes),
+        standing.via,
         standing.kept_by,
-        nodes_words(standing.kept_by),
         standing.record_id[0] % CANVASES + 1,
         standing.ref is not None,
         None if standing.body is None else listing_view(standing.body, today),
@@ -128,7 +126,13 @@ def reply_view(standing: Standing) -> ReplyView:
     )
 
 
-@lru_cache(4096)
+@lru_cache(MINUTES_KEPT)
+def time_element(minutes: int) -> Markup:
+    """The time as an element, in UTC."""
+    return Markup('<time datetime="{}">{}</time>').format(*minute_words(minutes))
+
+
+@lru_cache(MINUTES_KEPT)
 def minute_words(minutes: int) -> tuple[str, str]:
     """(machine form, words) of minutes since 2025, both in UTC."""
     moment = datetime.fromtimestamp(unix_ms_of(minutes) / 1000, UTC)

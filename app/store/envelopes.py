@@ -355,16 +355,20 @@ class EnvelopeStore:
         )
 
     async def _supersede(self, tx: aiosqlite.Connection, statement: Statement) -> bool:
-        """Of an imported thing only the latest record is shown, the same one on every node: by minutes, then id."""
+        """Of an imported thing only the latest record is shown, the same one on every node.
+
+        By minutes, then sequence (a file can be mended and imported again within a minute), then id.
+        """
         placement = statement.placement
         assert placement is not None
         rows = await tx.execute_fetchall(
-            "SELECT r.id, e.minutes, r.record_id, r.board FROM records r JOIN envelopes e ON e.id = r.id"
+            "SELECT r.id, e.minutes, e.sequence, r.record_id, r.board FROM records r JOIN envelopes e ON e.id = r.id"
             " WHERE r.source = ? AND r.source_id = ? AND r.shown = 1",
             (placement.source, placement.source_id),
         )
-        for old_row, minutes, record_id, board in rows:
-            if (minutes, record_id) > (statement.record.minutes, statement.record_id):
+        record = statement.record
+        for old_row, minutes, sequence, record_id, board in rows:
+            if (minutes, sequence, record_id) > (record.minutes, record.sequence, statement.record_id):
                 return False
             await tx.execute("UPDATE records SET shown = 0 WHERE id = ?", (old_row,))
             await tx.execute("UPDATE boards SET revision = revision + 1, total = total - 1 WHERE name = ?", (board,))

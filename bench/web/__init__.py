@@ -1,4 +1,4 @@
-"""Serving a board of 25 posts out of 10,000, beside two references; memory, and start to first answer."""
+"""Serving a board of 25 posts out of 10,000, beside two references; memory, start, and what a phone downloads."""
 
 import argparse
 import asyncio
@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from bench import weight
 from bench.report import Goal, report
 from bench.web import load
 from bench.web.data import ENTRY, fill, write_template
@@ -66,6 +67,7 @@ def _measure(options: argparse.Namespace, folder: Path) -> int:
         write_template(page, folder / "again")
         runs = _load_all(kept, folder, options.rounds)
         resident_mb = kept.resident_mb()
+        weights = weight.measure(kept.base)
     rows = _rows(runs)
     _print(rows, len(page))
     figures: dict[str, Any] = {
@@ -75,7 +77,7 @@ def _measure(options: argparse.Namespace, folder: Path) -> int:
         "start_s": starts,
         "cores": load.cores_words(),
     }
-    goals = _goals(rows, resident_mb, starts)
+    goals = [*_goals(rows, resident_mb, starts), *weights]
     return report(figures, goals, options.json)
 
 

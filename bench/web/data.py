@@ -4,13 +4,15 @@ from pathlib import Path
 
 from app import founding
 from app.acceptance import Draft
-from app.clock import SystemClock
+from app.clock import ManualClock, SystemClock
 from app.core.record import Kind, Lifetime
 
 HERE = Path(__file__).parent
 TEMPLATE = "minimal.html"
 ENTRY = '<article class="post c-board" data-record-id'
 BATCH = 1000
+AGE_MS = 3_600_000
+"""What arrives during the benchmark then stands on top."""
 _WORDS = (
     "apples barn bread cider creek dozen eggs fence firewood garden goat grange hay honey jars kettle ladder meadow"
     " oats orchard pears pump rope seed shed squash stove supper tools wagon"
@@ -19,8 +21,9 @@ WORDS = _WORDS.split()
 
 
 async def fill(data: Path, posts: int) -> None:
-    """Found a node there and give its board this many posts."""
-    node = await founding.start_node(data, SystemClock(), "Market Square", "Upper Valley")
+    """Found a node there and give its board this many posts, an hour old."""
+    clock = ManualClock(SystemClock().now_ms() - AGE_MS)
+    node = await founding.start_node(data, clock, "Market Square", "Upper Valley")
     try:
         for first in range(0, posts, BATCH):
             drafts = [

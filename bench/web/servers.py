@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
 import msgspec
 
@@ -87,18 +88,25 @@ class Posting:
         self._node = node
         self._key = DeviceKey(secrets.token_bytes(32))
         self._sequence = 0
+        self._taken = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._write, name="posting")
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         space = json.loads(fetch(f"{self._node.base}/api/v1/space"))["space"]
         self._space = SpaceId(bytes.fromhex(space))
         self._post(RecordKind.DEVICE, DeviceIntroduction(self._key.public_key, "Ada Whitcombe").encode())
         self._thread.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
+
+    def wait_for(self, posts: int) -> None:
+        """Until so many were taken."""
+        while self._taken <= posts:  # the introduction is the first
+            time.sleep(POLL_SECONDS)
 
     def _write(self) -> None:
         while not self._stop.wait(1):
@@ -118,6 +126,7 @@ class Posting:
         )
         with urllib.request.urlopen(request, timeout=10) as response:
             response.read()
+        self._taken += 1
 
 
 def _wait(process: "subprocess.Popen[bytes]", url: str, begun: float) -> None:

@@ -6,6 +6,7 @@ after the node answered, before the phone has heard it.
 
 import asyncio
 import contextlib
+import gzip
 import re
 from collections import Counter
 
@@ -14,13 +15,14 @@ CHUNK_BYTES = 64 * 1024
 
 
 class Cable:
-    """A port of its own that leads to a node's. Phones use `url`."""
+    """A port of its own that leads to a node's. Phones use `url`. The node answers every request in full."""
 
     def __init__(self, node_port: int) -> None:
         self._node_port = node_port
         self._server: asyncio.Server | None = None
         self._connected = True
         self._lost: str | None = None
+        self._rewritten: tuple[str, bytes, bytes] | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self.seen: Counter[str] = Counter()
         self.answers_lost = 0
@@ -58,6 +60,10 @@ class Cable:
         """The same address, another node: what a phone meets when its owner walks on."""
         self._node_port = node_port
 
+    def rewrite(self, path: str, old: bytes, new: bytes) -> None:
+        """In the answer to this path one text stands for another."""
+        self._rewritten = (path, old, new) if old else None
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
@@ -76,13 +82,23 @@ class Cable:
         method, address = head.split(b" ", 2)[:2]
         request = f"{method.decode()} {address.decode()}"
         self.seen[request] += 1
-        answer = await self._ask_node(re.sub(rb"\r\nconnection: *[^\r]*", b"", head, flags=re.I), body)
+        answer = await self._ask_node(re.sub(rb"\r\n(connection|if-none-match): *[^\r]*", b"", head, flags=re.I), body)
         if request == self._lost:
             self.answers_lost += 1
             self.cut()
             return
-        writer.write(answer)
+        writer.write(self._edited(address.decode(), answer))
         await writer.drain()
+
+    def _edited(self, address: str, answer: bytes) -> bytes:
+        if self._rewritten is None or self._rewritten[0] != address:
+            return answer
+        _, old, new = self._rewritten
+        head, _, body = answer.partition(b"\r\n\r\n")
+        if b"content-encoding: gzip" in head:
+            body = gzip.decompress(body)
+        kept = [line for line in head.split(b"\r\n") if not line.startswith((b"content-length", b"content-encoding"))]
+        return b"\r\n".join(kept) + b"\r\n\r\n" + body.replace(old, new)
 
     async def _ask_node(self, head: bytes, body: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._node_port)

@@ -6,13 +6,26 @@ from playwright.async_api import BrowserContext, ConsoleMessage, Error, Locator,
 
 from tests.browser.cable import Cable
 
-PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "locale": "en-US"}
+PHONE: dict[str, Any] = {
+    "viewport": {"width": 390, "height": 844},
+    "has_touch": True,
+    "locale": "en-US",
+    "reduced_motion": "reduce",  # Chromium complains of page transitions that a test outruns
+}
 WORKER_ANSWERS = """async () => {
   const { serviceWorker } = navigator;
   const controlled = new Promise((resolve) => serviceWorker.addEventListener("controllerchange", resolve));
   await serviceWorker.ready;
   if (!serviceWorker.controller) await controlled;
 }"""
+NO_ED25519 = """() => {
+  const { generateKey } = crypto.subtle;
+  crypto.subtle.generateKey = (algorithm, ...rest) =>
+    algorithm.name === "Ed25519"
+      ? Promise.reject(new DOMException("not here", "NotSupportedError"))
+      : generateKey.call(crypto.subtle, algorithm, ...rest);
+}"""
+"""What a browser without Ed25519 answers; noble signs and verifies there."""
 NETWORK_ERRORS = ("Failed to load resource", "net::ERR", "Failed to fetch")
 """What Chromium itself writes when a request fails: expected of a phone that walks away from its node."""
 

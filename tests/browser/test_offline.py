@@ -1,4 +1,4 @@
-"""A notice written away from the node: it waits on the phone, goes out once, and the phone keeps it until two have it."""
+"""A notice written away from the node: it waits on the phone, goes out once, and is kept there until two have it."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -46,6 +46,7 @@ async def test_journey_from_writing_away_to_two_nodes(phone: Phone, village: Vil
 
     await village.hear_receipt()
     await expect(phone.own("Creek Road is closed")).to_contain_text("Kept by 2 nodes")
+    await expect(phone.own("Creek Road is closed")).to_contain_text("Market Square and 1 more")
     [entry] = await phone.run(IN_OUTBOX, "Creek Road is closed")
     assert entry["record"] is None
     assert phone.cable.seen[POST] == seen + 1
@@ -111,3 +112,12 @@ async def test_node_that_lacks_a_notice_is_given_it(phone: Phone, village: Villa
     assert [record["author"] for record in await north_valley.board()] == [
         record["author"] for record in await village.board()
     ]
+
+
+async def test_node_that_was_renamed_still_counts_as_one(phone: Phone) -> None:
+    await phone.install()
+    await phone.write("Two goats for sale", name="Ada Whitcombe")
+    phone.cable.rewrite("/api/v1/space", b"Market Square", b"Mill Bridge")
+    await phone.open("/me")
+    await expect(phone.own("Two goats for sale")).to_contain_text("Mill Bridge")
+    await expect(phone.own("Two goats for sale")).to_contain_text("Kept by 1 node")

@@ -84,7 +84,7 @@ def test_no_test_post_stands_in_the_training_texts(language: str) -> None:
     assert not [post for post in posts if post in corpus]
 
 
-@pytest.mark.parametrize(("language", "ratio_max"), [("en", 0.65), ("es", 0.70), ("fr", 0.68)])
+@pytest.mark.parametrize(("language", "ratio_max"), [("en", 0.63), ("es", 0.68), ("fr", 0.66)])
 def test_unseen_posts_shrink(language: str, ratio_max: float) -> None:
     posts = [post.encode() for post in POSTS[language].read_text("utf-8").splitlines()]
     assert sum(len(pack(post)[0]) for post in posts) / sum(map(len, posts)) <= ratio_max

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.core.envelope import ENVELOPE_BYTES_MAX, ENVELOPE_BYTES_MIN, envelope_id, hint_of, open_envelope, seal
 from app.core.keys import derive_epoch_keys
-from app.core.record import compose, sign
+from app.core.record import Lifetime, Record, compose, sign
 from app.errors import DecodeError, StrangerError
 from tests.core.test_record import KEY, SPACE, records
 
@@ -15,7 +15,7 @@ OLDER = derive_epoch_keys(SPACE, 1, b"\x06" * 32)
 
 
 @given(records)
-def test_what_is_sealed_opens_with_the_epoch_that_sealed_it(record) -> None:
+def test_what_is_sealed_opens_with_the_epoch_that_sealed_it(record: Record) -> None:
     signed = sign(record, KEY, SPACE)
     envelope = seal(signed, OLDER)
     assert open_envelope(envelope, [OURS, OLDER]) == (signed, 1)
@@ -25,14 +25,14 @@ def test_what_is_sealed_opens_with_the_epoch_that_sealed_it(record) -> None:
 
 def test_the_fixed_cost_is_94_to_96_bytes() -> None:
     costs = [
-        len(seal(sign(compose(2, KEY.device_id, sequence, 1, 2, b""), KEY, SPACE), OURS))
+        len(seal(sign(compose(Lifetime.NORMAL, KEY.device_id, sequence, 1, 2, b""), KEY, SPACE), OURS))
         for sequence in (1, 128, 2**14)
     ]
     assert costs == [94, 95, 96]
 
 
 @given(records, st.data())
-def test_any_flipped_bit_is_noticed(record, data) -> None:
+def test_any_flipped_bit_is_noticed(record: Record, data: st.DataObject) -> None:
     envelope = bytearray(seal(sign(record, KEY, SPACE), OURS))
     bit = data.draw(st.integers(0, 8 * len(envelope) - 1))
     envelope[bit // 8] ^= 1 << bit % 8
@@ -47,7 +47,7 @@ def test_noise_is_never_an_envelope(noise: bytes) -> None:
 
 
 def test_a_stranger_is_told_apart_from_damage() -> None:
-    signed = sign(compose(2, KEY.device_id, 1, 1, 2, b"hello"), KEY, SPACE)
+    signed = sign(compose(Lifetime.NORMAL, KEY.device_id, 1, 1, 2, b"hello"), KEY, SPACE)
     with pytest.raises(StrangerError):
         open_envelope(seal(signed, OLDER), [OURS])
     envelope = bytearray(seal(signed, OURS))
@@ -59,7 +59,7 @@ def test_a_stranger_is_told_apart_from_damage() -> None:
 
 
 def test_the_envelope_id_names_the_bytes() -> None:
-    signed = sign(compose(2, KEY.device_id, 1, 1, 2, b"hello"), KEY, SPACE)
+    signed = sign(compose(Lifetime.NORMAL, KEY.device_id, 1, 1, 2, b"hello"), KEY, SPACE)
     assert (
         len({envelope_id(seal(signed, OURS)), envelope_id(seal(signed, OLDER)), envelope_id(seal(signed, OURS))}) == 2
     )
@@ -67,6 +67,6 @@ def test_the_envelope_id_names_the_bytes() -> None:
 
 def test_no_plaintext_shows_outside() -> None:
     text = b"Come to the barn dance on Saturday"
-    envelope = seal(sign(compose(2, KEY.device_id, 1, 1, 2, text), KEY, SPACE), OURS)
+    envelope = seal(sign(compose(Lifetime.NORMAL, KEY.device_id, 1, 1, 2, text), KEY, SPACE), OURS)
     assert b"barn" not in envelope
-    assert KEY.device_id not in envelope
+    assert bytes(KEY.device_id) not in envelope

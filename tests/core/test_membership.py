@@ -34,7 +34,7 @@ def test_a_code_says_what_was_put_in() -> None:
 
 
 @given(st.data())
-def test_a_damaged_code_is_refused(data) -> None:
+def test_a_damaged_code_is_refused(data: st.DataObject) -> None:
     code = encode_invitation(INVITATION, SECRET, INVITER)
     at = data.draw(st.integers(len(CODE_PREFIX), len(code) - 2))  # the last character has spare bits
     other = data.draw(st.sampled_from("ABCxyz019-_").filter(lambda character: character != code[at]))

@@ -1,5 +1,7 @@
 """The record: one value, one encoding; any bytes, a value or a DecodeError."""
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -11,6 +13,7 @@ from app.core.record import (
     MINUTES_MAX,
     SEQUENCE_MAX,
     Lifetime,
+    Record,
     compose,
     decode_signed,
     decode_varint,
@@ -36,7 +39,7 @@ records = st.builds(
 
 
 @given(records)
-def test_every_record_comes_back_as_it_was(record) -> None:
+def test_every_record_comes_back_as_it_was(record: Record) -> None:
     signed = sign(record, KEY, SPACE)
     back = decode_signed(signed.encode())
     assert back == signed
@@ -54,7 +57,7 @@ def test_any_bytes_are_a_record_or_a_decode_error(data: bytes) -> None:
 
 
 @given(records, st.data())
-def test_a_flipped_bit_anywhere_breaks_the_signature_or_the_format(record, data) -> None:
+def test_a_flipped_bit_anywhere_breaks_the_signature_or_the_format(record: Record, data: st.DataObject) -> None:
     encoded = bytearray(sign(record, KEY, SPACE).encode())
     bit = data.draw(st.integers(0, 8 * len(encoded) - 1))
     encoded[bit // 8] ^= 1 << bit % 8
@@ -91,7 +94,14 @@ def test_varints_in_another_form_are_refused(encoded: bytes) -> None:
     ],
 )
 def test_a_field_out_of_range_names_itself(field: str, value: object) -> None:
-    fields = {"lifetime": Lifetime.NORMAL, "author": KEY.device_id, "sequence": 1, "minutes": 1, "kind": 2, "body": b""}
+    fields: dict[str, Any] = {
+        "lifetime": Lifetime.NORMAL,
+        "author": KEY.device_id,
+        "sequence": 1,
+        "minutes": 1,
+        "kind": 2,
+        "body": b"",
+    }
     with pytest.raises(InputError) as refusal:
         compose(**{**fields, field: value})
     assert refusal.value.field == field

@@ -68,6 +68,16 @@ def test_a_modem_waits_for_a_free_channel() -> None:
     assert len(Deframer().receive(two.output())) == 3, "it heard the first packet whole, then sent its own"
 
 
+def test_it_says_whether_the_channel_is_busy() -> None:
+    field, one, two = two_modems()
+    one.receive(encode_frame(0, bytes(200)))
+    run(field, 100)
+    for now_ms, answer in ((100, b"\x01"), (2000, b"\x00")):
+        run(field, now_ms, now_ms)
+        two.receive(encode_hardware(0x0E), now_ms)
+        assert Deframer().receive(two.output())[-1] == b"\x06\x8e" + answer
+
+
 def test_an_untuned_modem_is_elsewhere() -> None:
     field = Field(["a", "b"], line(["a", "b"], 120.0), random.Random(3))
     one, two = field.modems.values()

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import random
 import shutil
 import signal
 import socket
@@ -91,6 +92,8 @@ class Disk(msgspec.Struct, frozen=True):
 
     soundness: str
     records: list[str]
+    envelopes: set[str]
+    """All sealed records, those among them that wait for their author's introduction."""
     log: dict[int, str]
     unnumbered: int
     boards: list[tuple[str, int, int]]
@@ -107,6 +110,12 @@ def look_at_disk(data: Path) -> Disk:
             return Disk(
                 soundness=database.execute("PRAGMA integrity_check").fetchone()[0],
                 records=[row[0].hex() for row in database.execute("SELECT record_id FROM envelopes")],
+                envelopes={
+                    row[0].hex()
+                    for row in database.execute(
+                        "SELECT envelope_id FROM envelopes UNION SELECT envelope_id FROM parked"
+                    )
+                },
                 log={
                     number: record_id.hex()
                     for number, record_id in database.execute(
@@ -124,8 +133,9 @@ def look_at_disk(data: Path) -> Disk:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A loopback port that nobody listens on, below those that the system lends to outgoing connections."""
+    while True:
+        port = random.SystemRandom().randrange(10_000, 32_000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

@@ -77,13 +77,13 @@ async def test_kept_by_two_is_on_two_disks(tmp_path: Path, capsys: pytest.Captur
                         await phone.offer(client, phone.post())
                     await asyncio.sleep(rng.uniform(0, 2))
                     await there.kill()
-                    assert custody(here.data) <= set(look_at_disk(there.data).records), f"TNTN_KILLS_SEED={SEED}"
+                    assert custody(here.data) <= look_at_disk(there.data).envelopes, f"TNTN_KILLS_SEED={SEED}"
                     await there.start()
                     await there.answers()
                 await all_kept_by_two(client, phone)
             await there.kill()
-            assert custody(here.data) <= set(look_at_disk(there.data).records), f"TNTN_KILLS_SEED={SEED}"
-            assert phone.told <= custody(here.data)
+            assert custody(here.data) <= look_at_disk(there.data).envelopes, f"TNTN_KILLS_SEED={SEED}"
+            assert phone.told <= set(look_at_disk(there.data).records)
     finally:
         await here.kill()
         await there.kill()
@@ -109,13 +109,13 @@ async def invitation(node: NodeProcess) -> str:
 
 
 def custody(data: Path) -> set[str]:
-    """The records that this running node believes to be on the neighbor's disk."""
+    """The envelopes that this running node believes to be on the neighbor's disk."""
     with contextlib.closing(sqlite3.connect(data / FILE_NAME)) as database:
         rows = database.execute(
-            "SELECT e.record_id FROM custody c JOIN envelopes e ON e.id = c.envelope WHERE c.node_index = ?",
+            "SELECT e.envelope_id FROM custody c JOIN envelopes e ON e.id = c.envelope WHERE c.node_index = ?",
             (NEIGHBOR,),
         )
-        return {record_id.hex() for (record_id,) in rows}
+        return {envelope_id.hex() for (envelope_id,) in rows}
 
 
 def folder(parent: Path, name: str) -> Path:

@@ -14,7 +14,9 @@ pytestmark = pytest.mark.anyio
         ("/offline", ('data-page="offline"', "out of range")),
     ],
 )
-async def test_the_page_has_what_its_scripts_bind_to(client: httpx.AsyncClient, path: str, marks: tuple[str, ...]) -> None:
+async def test_the_page_has_what_its_scripts_bind_to(
+    client: httpx.AsyncClient, path: str, marks: tuple[str, ...]
+) -> None:
     page = await client.get(path)
     assert page.status_code == 200
     for mark in marks:

@@ -90,19 +90,21 @@ class Node:
             self.kiss.receive(self.mesh.spoil(output), now_ms)
         for event in self.kiss.events():
             self._dispatch(event, now_ms)
-        if self.kiss.is_ready:
+        due_ms = self.gossip.deadline_ms()
+        if due_ms is not None and due_ms <= now_ms and self.kiss.is_clear(now_ms):
             for transmit in self.gossip.poll(now_ms):
                 self.purposes.append(transmit.purpose)
                 self.kiss.send(transmit.frame, now_ms)
         self._believe(now_ms)
         data = self.kiss.poll(now_ms)
         if data:
-            self.modem.receive(data)
+            self.modem.receive(data, now_ms)
 
     def deadline_ms(self) -> int | None:
         deadlines = [self.kiss.deadline_ms(), *(due for due, _ in self.writes)]
-        if self.kiss.is_ready:
-            deadlines.append(self.gossip.deadline_ms())
+        due_ms = self.gossip.deadline_ms()
+        if due_ms is not None and due_ms > self.mesh.now_ms:
+            deadlines.append(due_ms)  # what is due already waits for the modem's word
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def _dispatch(self, event: object, now_ms: int) -> None:
@@ -148,7 +150,9 @@ class Node:
             holders |= {parcel.entry, heard.sender} - {self.index}
             for node in holders:
                 self.mesh.check_claim(prefix_of(parcel.envelope_id), node)
-            self.gossip.stored(parcel.envelope_id, now_ms, self.mesh.priorities.get(parcel.envelope_id, Priority.PEOPLE))
+            self.gossip.stored(
+                parcel.envelope_id, now_ms, self.mesh.priorities.get(parcel.envelope_id, Priority.PEOPLE)
+            )
 
 
 class Mesh:

@@ -1,7 +1,10 @@
 """Boards: order, pages, replies, revisions, and who holds what."""
 
+from pathlib import Path
+
 import pytest
 
+from app.clock import ManualClock
 from app.core.boards import Board
 from app.core.envelope import seal
 from app.core.record import RecordId, decode_signed
@@ -82,7 +85,9 @@ async def test_who_holds_a_record_is_named_where_the_roster_knows(node: Node, pe
     assert await node.store.envelopes.holds(RecordId(b"\x00" * 16)) is None
 
 
-async def test_what_came_by_radio_names_its_bearer(node: Node, person: Person, tmp_path, clock) -> None:
+async def test_what_came_by_radio_names_its_bearer(
+    node: Node, person: Person, tmp_path: Path, clock: ManualClock
+) -> None:
     from app.founding import invite, start_node
 
     joined = await start_node(tmp_path / "north", clock, name="North Valley", join=await invite(node))

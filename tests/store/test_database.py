@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.errors import NewerDatabaseError, StoreError
-from app.store.database import FILE_NAME, MIGRATIONS, open_database
+from app.store.database import FILE_NAME, MIGRATIONS, Database, open_database
 
 pytestmark = pytest.mark.anyio
 
@@ -100,7 +100,7 @@ async def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
 async def test_two_processes_worth_of_connections_do_not_lose_writes(tmp_path: Path) -> None:
     databases = [await open_database(tmp_path) for _ in range(2)]
 
-    async def count_up(database) -> None:
+    async def count_up(database: Database) -> None:
         for _ in range(20):
             async with database.write() as tx:
                 await tx.execute("UPDATE boards SET total = total + 1 WHERE name = 'bulletin'")

@@ -73,7 +73,7 @@ ALICE = DeviceKey(bytes(range(32)))
 BOB = DeviceKey(bytes(range(32, 64)))
 EPOCH_KEYS = {1: bytes(range(64, 96)), 2: bytes(range(96, 128)), 3: bytes(range(128, 160))}
 MINUTES = 993_600
-"""2026-11-22, a noon."""
+"""2026-11-22, midnight in Greenwich."""
 
 CAT = "Lost: a gray cat with one white ear, near the mill bridge. Please call."
 LADDER = "Se busca: escalera larga para el sábado. ¿Alguien presta una?"

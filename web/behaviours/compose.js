@@ -26,22 +26,20 @@ export default async function compose(form) {
   });
   let typing;
   form.addEventListener("input", () => {
+    localStorage.setItem(DRAFT, JSON.stringify([title.value, text.value]));
     clearTimeout(typing);
-    typing = setTimeout(() => typed(form), TYPING_PAUSE_MS);
+    typing = setTimeout(() => tellCost(form), TYPING_PAUSE_MS);
   });
   const device = await thisDevice();
   form.querySelector("[data-needs-name]").hidden = Boolean(device);
   if (device) showSigner(form.querySelector("[data-signed]"), device.name);
   form.querySelector("[type=submit]").disabled = false;
   meet(); // its clock corrects this phone's
-  await showCost(form).catch(() => {}); // a cost that cannot be reckoned is no reason not to write
+  await tellCost(form);
 }
 
-async function typed(form) {
-  const { title, text } = form.elements;
-  localStorage.setItem(DRAFT, JSON.stringify([title.value, text.value]));
-  await showCost(form).catch(() => {});
-}
+/** A cost that cannot be reckoned is no reason not to write. */
+const tellCost = (form) => showCost(form).catch(() => {});
 
 async function send(form) {
   const { name, title, text, lifetime } = form.elements;

@@ -1,5 +1,5 @@
-// One's own notices and how far they have come: all of them on /me; on a board, above the others, those that the
-// page below cannot show yet. Own records within the page say by how many nodes they are kept.
+// One's own notices and how far they have come: all of them on /me, the latest on today's page; on a board, above the
+// others, those that the page below cannot show yet. Own records within the page say by how many nodes they are kept.
 
 import { part } from "tntn/behaviours/notes.js";
 import { timeElement } from "tntn/behaviours/times.js";
@@ -13,19 +13,21 @@ export default async function outbox(list) {
 
 async function show(list) {
   const own = (await entries()).filter(({ introduces }) => !introduces).reverse();
-  const shown = list.dataset.board ? own.filter(isMissingBelow) : own;
+  const { board, limit } = list.dataset;
+  const shown = board ? own.filter((entry) => isMissingBelow(entry, list)) : own.slice(0, limit);
   const focused = document.activeElement?.closest("[data-own]")?.dataset.own;
   list.replaceChildren(...shown.map(article));
   if (focused) list.querySelector(`[data-own="${focused}"]`)?.querySelector("button")?.focus();
   own.forEach(showCustody);
-  const empty = document.querySelector("[data-outbox-empty]");
-  if (empty) empty.hidden = own.length > 0;
+  list.closest("[data-outbox-section]")?.toggleAttribute("hidden", !shown.length);
+  document.querySelector("[data-outbox-empty]")?.toggleAttribute("hidden", own.length > 0);
 }
 
 /** Not kept yet, or kept since this page was made. */
-function isMissingBelow({ id, state, createdMs }) {
+function isMissingBelow({ id, state, createdMs }, list) {
+  if (document.querySelector(`[data-record-id="${id}"]`)) return false;
   const madeMs = Number(document.documentElement.dataset.asOf ?? performance.timeOrigin);
-  return !document.querySelector(`[data-record-id="${id}"]`) && (state !== KEPT || createdMs > madeMs);
+  return state !== KEPT || createdMs > madeMs || list.querySelector(`[data-own="${id}"]`) !== null;
 }
 
 function article(entry) {
@@ -39,12 +41,18 @@ function article(entry) {
     else part(stamp, "words").textContent = stateWords(entry);
   }
   part(element, "written").replaceWith(timeElement(entry.createdMs));
-  part(element, "message").textContent = entry.message ?? (entry.nodes ?? []).join(", ");
+  part(element, "message").textContent = entry.message ?? whereabouts(entry);
   const button = part(element, "remove");
   button.hidden = entry.offered && entry.state !== REFUSED;
   button.addEventListener("click", () => (entry.state === REFUSED ? remove(entry.id) : takeBack(entry.id)));
   part(button, "words").textContent = entry.state === REFUSED ? "Remove" : "Take back";
   return element;
+}
+
+/** The nodes whose names this phone was told, and how many more have it. */
+function whereabouts({ nodes = [], keptBy }) {
+  const others = keptBy - nodes.length;
+  return nodes.join(", ") + (nodes.length && others > 0 ? ` and ${others} more` : "");
 }
 
 function showCustody({ id, state, keptBy }) {

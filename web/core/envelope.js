@@ -12,14 +12,15 @@ const HEADER_BYTES = 1 + HINT_BYTES;
 export const ENVELOPE_BYTES_MIN = HEADER_BYTES + 4 + 1 + 3 + 1 + 64 + 16;
 export const ENVELOPE_BYTES_MAX = HEADER_BYTES + 4 + 3 + 3 + 1 + 4 + 8192 + 64 + 16;
 
-/** { message, nonce, relay, link }: what one epoch key yields (HKDF-SHA256, the space id as salt). */
-export async function deriveEpochKeys(spaceId, epochKey) {
+/** { number, message, nonce, relay, link }: what one epoch key yields (HKDF-SHA256, the space id as salt). */
+export async function deriveEpochKeys(spaceId, number, epochKey) {
   const source = await crypto.subtle.importKey("raw", epochKey, "HKDF", false, ["deriveBits"]);
   const derived = async (info, bytes) => {
     const parameters = { name: "HKDF", hash: "SHA-256", salt: spaceId, info: utf8(info) };
     return new Uint8Array(await crypto.subtle.deriveBits(parameters, source, bytes * 8));
   };
   return {
+    number,
     message: await derived("tntn K_msg 1", 32),
     nonce: await derived("tntn N_epoch 1", 12),
     relay: await derived("tntn K_relay 1", 32),
@@ -34,7 +35,7 @@ export async function seal(signed, keys) {
   return concat(byte0, await hintOf(concat(byte0, ciphertext), keys), ciphertext);
 }
 
-/** The signed record inside, opened by the first epoch whose hint fits and whose seal holds. */
+/** { signed, epoch }: the record inside and the number of the first epoch whose hint fits and whose seal holds. */
 export async function open(envelope, epochs) {
   checkSize(envelope);
   decodeByte0(envelope[0]);
@@ -46,7 +47,7 @@ export async function open(envelope, epochs) {
     if (!equal(hint, await hintOf(concat(byte0, ciphertext), keys))) continue;
     fitted = true;
     const plaintext = unseal(await cipher(keys, byte0), ciphertext);
-    if (plaintext) return decodeSigned(concat(byte0, plaintext));
+    if (plaintext) return { signed: await decodeSigned(concat(byte0, plaintext)), epoch: keys.number };
   }
   if (fitted) throw new DecodeError("tag", "The envelope was changed on its way: its seal is broken.");
   throw new DecodeError("stranger", "This was sealed for another community.");

@@ -6,7 +6,7 @@ import { read, write } from "tntn/outbox/database.js";
 /** A node on the same Wi-Fi answers in well under a second. */
 export const PATIENCE_MS = 8000;
 
-/** What the last node said: { space, community, node, behindMinutes, metMs }; undefined before the first meeting. */
+/** What the last node said: { space, community, node: { id, name }, behindMinutes, metMs }; undefined before any. */
 export const lastMeeting = () => read("facts", "meeting");
 
 /** What the page says of its node, for a phone that has asked none itself. */
@@ -23,7 +23,7 @@ export async function meet() {
   const meeting = {
     space: json.space,
     community: json.community,
-    node: json.node.name,
+    node: { id: json.node.device, name: json.node.name },
     behindMinutes: json.clock === "good" && Math.abs(behind) > 1 ? behind : 0,
     metMs: Date.now(),
   };

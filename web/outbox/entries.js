@@ -9,6 +9,8 @@ export const PARKED = "parked";
 export const REFUSED = "refused";
 /** Nodes that must have a record before the phone lets go of its copy. */
 export const KEPT_BY_ENOUGH = 2;
+/** Copies this phone keeps for a second node: of some 300 bytes each, more than a lone node's writer makes in a year. */
+export const COPIES_MAX = 1000;
 /** Finished entries listed in /me: a screen or two, a few kB. */
 const HISTORY_ENTRIES_MAX = 40;
 const CHANNEL = "tntn-outbox";

@@ -4,14 +4,13 @@
 
 import { base64url } from "tntn/core/bytes.js";
 import { ask, meet } from "tntn/outbox/contact.js";
-import { entries, isFinished, KEPT, PARKED, REFUSED, remove, trimHistory, update } from "tntn/outbox/entries.js";
+import { askCustody, updateCustody } from "tntn/outbox/custody.js";
+import { entries, isFinished, PARKED, REFUSED, remove, trimHistory, update } from "tntn/outbox/entries.js";
 
 const LOCK = "tntn-outbox";
 const PAUSE_FIRST_MS = 2000;
 /** A neighbor's radio needs minutes; asking once a minute costs a node nothing. */
 const PAUSE_LONGEST_MS = 60_000;
-/** As many ids as one question takes. */
-const IDS_MAX = 100;
 /** Answers that are about this moment, not about the record: a status, or the word in `error`. */
 const TRY_LATER = new Set([401, 404, 405, 408, 425, 429, "limit"]);
 
@@ -71,25 +70,12 @@ async function round() {
   const meeting = await meet();
   if (!meeting) return;
   const ours = all.filter(({ space }) => space === meeting.space);
-  const wanted = ours.filter((entry) => !isFinished(entry) || entry.introduces).slice(0, IDS_MAX);
-  const missing = await askCustody(wanted, meeting.node);
+  const wanted = ours.filter((entry) => !isFinished(entry) || entry.introduces);
+  const missing = await askCustody(wanted, meeting.node).catch(() => []); // it left in the middle: the next round asks
   for (const entry of missing) {
     if (!(await offer(entry, meeting.node))) return;
   }
   await trimHistory();
-}
-
-/** Those of the entries that this node lacks: never offered before, or unknown to it and not parked there. */
-async function askCustody(wanted, node) {
-  const offered = wanted.filter((entry) => entry.offered);
-  if (!offered.length) return wanted;
-  const { status, json } = await ask("/api/v1/custody", { ids: offered.map(({ id }) => id) });
-  if (status !== 200) return [];
-  for (const entry of offered) {
-    const count = json.kept_by[entry.id] ?? 0;
-    if (count) await updateCustody(entry, KEPT, count, [node]);
-  }
-  return wanted.filter(({ id, state, parkedAt }) => !json.kept_by[id] && !(state === PARKED && parkedAt === node));
 }
 
 /** Hands one record over; false when the rest had better wait. */
@@ -103,15 +89,7 @@ async function offer(entry, node) {
     return false;
   }
   if (status >= 300) await update(entry.id, { state: REFUSED, message });
-  else if (json.state === "parked") await update(entry.id, { state: PARKED, message, parkedAt: node });
-  else await updateCustody(entry, KEPT, json.kept_by, json.nodes);
+  else if (json.state === "parked") await update(entry.id, { state: PARKED, message, parkedAt: node.id });
+  else await updateCustody(entry, json.kept_by, node, json.nodes);
   return true;
-}
-
-/** Two nodes that do not know of each other count as two: the phone remembers both. */
-async function updateCustody(entry, state, count, names) {
-  const nodes = [...new Set([...(entry.nodes ?? []), ...names])];
-  const keptBy = Math.max(entry.keptBy, count, nodes.length);
-  const known = entry.state === state && entry.keptBy === keptBy && entry.nodes?.length === nodes.length;
-  if (!known) await update(entry.id, { state, keptBy, nodes, message: null });
 }

@@ -7,7 +7,7 @@ import { InputError } from "tntn/core/errors.js";
 import { minutesOf, MINUTES_MAX } from "tntn/core/minutes.js";
 import { ask, lastMeeting, meetingOfPage } from "tntn/outbox/contact.js";
 import { makeDevice, nextSequence, thisDevice } from "tntn/outbox/device.js";
-import { add } from "tntn/outbox/entries.js";
+import { add, COPIES_MAX, entries, isFinished } from "tntn/outbox/entries.js";
 
 /** Makes this phone's key, if there is none, and introduces it to the community. */
 export async function introduce(name) {
@@ -25,6 +25,7 @@ export async function introduce(name) {
 export async function post(name, title, text, lifetime = LIFETIME.NORMAL) {
   const body = postBody(title, text);
   const meeting = await knownCommunity();
+  await checkRoom();
   minutesToSign(meeting); // before a key is made and introduced in vain
   const device = await introduce(name);
   return put(device, meeting, { kind: KIND.POST, lifetime, body }, { title: title.trim(), text: text.trim() });
@@ -40,7 +41,7 @@ export function postBody(title, text) {
 
 async function put(device, meeting, { kind, lifetime, body }, shown) {
   const minutes = minutesToSign(meeting);
-  const sequence = await nextSequence(meeting.space, await highestSeen(device, kind));
+  const sequence = await nextSequence(meeting.space, await highestSeen(device, meeting.space));
   const record = await compose({ lifetime, author: device.id, sequence, minutes, kind, body });
   const space = fromHex(meeting.space);
   const signed = await sign(record, device, space);
@@ -48,6 +49,12 @@ async function put(device, meeting, { kind, lifetime, body }, shown) {
   const entry = { id, space: meeting.space, sequence, record: encodeSigned(signed), createdMs: Date.now(), ...shown };
   await add(entry);
   return entry;
+}
+
+async function checkRoom() {
+  const copies = (await entries()).filter((entry) => !isFinished(entry)).length;
+  if (copies < COPIES_MAX) return;
+  throw new InputError(`${copies} of your notices wait for a second node, and this phone keeps no more. Tell a keeper.`);
 }
 
 async function knownCommunity() {
@@ -65,9 +72,9 @@ function minutesToSign({ behindMinutes }) {
   throw new InputError(`Your phone's clock says ${year}. ${fix}`, "minutes");
 }
 
-/** An introduction is a device's first record; before later ones the node is asked what it has seen, if it is near. */
-async function highestSeen(device, kind) {
-  if (kind === KIND.DEVICE || !navigator.onLine) return 0;
+/** What the node has seen of a device that wrote before; one that introduces itself just now is known to nobody. */
+async function highestSeen(device, space) {
+  if (!device.sequences[space] || !navigator.onLine) return 0;
   const { json } = await ask(`/api/v1/devices/${device.idHex}`).catch(() => ({}));
   return json?.highest_sequence ?? 0;
 }

@@ -35,12 +35,16 @@ WATCH_MS = 60_000
 """How often a silent modem is asked what it is tuned to: one that restarted has forgotten."""
 OUTPUT_BYTES_MAX = 4096
 """Bytes that wait for the port: all of the setup and one packet are below 1 kB."""
+CLEAR_MS = 100
+"""How long "the channel is clear" is believed: a round trip on the port, and the time to make a frame."""
+BUSY_MS = 60
+"""How soon a busy channel is asked about again; the frame that ends meanwhile may change what is to be said."""
 TX_DELAY = b"\x00"
 """LoRa needs no key-up time."""
-PERSISTENCE = b"\x7f"
-"""Every second try at a free channel: a village has few radios."""
-SLOT_TIME = b"\x0a"
-"""100 ms between tries: more than the preamble takes to be noticed at SF9."""
+PERSISTENCE = b"\x1f"
+"""One try in eight at a free channel: radios that wait for the same moment rarely take it together."""
+SLOT_TIME = b"\x03"
+"""30 ms between tries: a preamble at SF9 is noticed in 20."""
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -86,6 +90,9 @@ class _Ask(msgspec.Struct, frozen=True):
     optional: bool = False
 
 
+_LISTEN = _Ask(encode_hardware(Hardware.IS_CHANNEL_BUSY), Hardware.CHANNEL_BUSY, optional=True)
+
+
 class Kiss:
     """One modem on one port. `open` after each (re)opening of the port, `close` when it is gone."""
 
@@ -114,6 +121,8 @@ class Kiss:
         self._packet: bytes | None = None
         self._packet_due_ms = 0
         self._watch_due_ms = 0
+        self._clear_until_ms = 0
+        self._listen_again_ms: int | None = None
         self._sequence = 0
         self._output = bytearray()
         self._events: list[Event] = []
@@ -123,11 +132,27 @@ class Kiss:
         """Whether `send` may be called now."""
         return self._state is _State.READY and self._sent_due_ms is None
 
+    def is_clear(self, now_ms: int) -> bool:
+        """Whether `send` may be called now. When it may but for the channel, asks the modem: poll, and ask again.
+
+        A frame that the modem holds back on a busy channel cannot be taken back; one that waits here can.
+        """
+        if not self.is_ready or now_ms < self._clear_until_ms:
+            return self.is_ready
+        if not self._asks and (self._listen_again_ms is None or now_ms >= self._listen_again_ms):
+            self._listen_again_ms = None
+            self._asks = [_LISTEN]
+            self._asked = 0
+            self._ask(now_ms)
+        return False
+
     def open(self, now_ms: int) -> None:
         """The port is open: end what the modem may have half received, and set it up."""
         self._deframer = Deframer()
         self._damaged = 0
         self._packet = None
+        self._clear_until_ms = 0
+        self._listen_again_ms = None
         # An empty frame on both sides closes whatever the last host left unfinished.
         self._output = bytearray(b"\xc0\xc0")
         for command, value in (
@@ -151,6 +176,7 @@ class Kiss:
         packet = on_air.wrap(frame, self._sequence)
         assert len(packet) <= PACKET_BYTES_MAX, "frames are bounded where they are made"
         self._sequence += 1
+        self._clear_until_ms = 0
         self._put(encode_frame(Command.DATA, packet))
         airtime_ms = self._profile.frame_airtime_ms(len(frame))
         self._sent_due_ms = now_ms + round(airtime_ms) + SENDING_ALLOWANCE_MS
@@ -189,7 +215,7 @@ class Kiss:
         if self._packet is not None:
             deadlines.append(self._packet_due_ms)
         if self._state is _State.READY and self._answer_due_ms is None:
-            deadlines.append(self._watch_due_ms)
+            deadlines += [self._watch_due_ms, self._listen_again_ms]
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def events(self) -> list[Event]:
@@ -216,6 +242,8 @@ class Kiss:
         elif code == Hardware.TX_DONE and len(content) == 1:
             self._finish_sending(ok=content[0] == 1)
         elif self._answers(code, content):
+            if code == Hardware.CHANNEL_BUSY:
+                self._hear_channel(now_ms, busy=content != b"\x00")
             self._next(now_ms)
         elif code == Hardware.ERROR and content:
             self._take_error(content[0], now_ms)
@@ -226,6 +254,8 @@ class Kiss:
         if error == HardwareError.TX_BUSY and self._sent_due_ms is not None:
             self._finish_sending(ok=False)
         elif self._asks and self._asks[0].optional:
+            if self._asks[0] is _LISTEN:
+                self._hear_channel(now_ms, busy=False)  # firmware that cannot tell: it waits by itself
             self._next(now_ms)
         name = HardwareError(error).name.lower() if error in list(HardwareError) else f"error {error}"
         self._events.append(Fault(name))
@@ -238,6 +268,10 @@ class Kiss:
                 self._set_up(now_ms)
             return
         self._events.append(Fault("unasked"))
+
+    def _hear_channel(self, now_ms: int, *, busy: bool) -> None:
+        self._clear_until_ms = 0 if busy else now_ms + CLEAR_MS
+        self._listen_again_ms = now_ms + BUSY_MS if busy else None
 
     def _answers(self, code: int, content: bytes) -> bool:
         if not self._asks or self._asks[0].answer != code:
@@ -268,7 +302,8 @@ class Kiss:
             self._ask(now_ms)
             return
         self._answer_due_ms = None
-        self._watch_due_ms = now_ms + WATCH_MS
+        if self._state is _State.SETTING_UP or now_ms >= self._watch_due_ms:
+            self._watch_due_ms = now_ms + WATCH_MS
         if self._state is _State.SETTING_UP:
             self._state = _State.READY
             self._events.append(Ready())

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from app.radio.dialects.kiss import (
     ANSWER_MS,
     ASKS_MAX,
+    BUSY_MS,
+    CLEAR_MS,
     METADATA_MS,
     OUTPUT_BYTES_MAX,
     SENDING_ALLOWANCE_MS,
@@ -48,7 +50,7 @@ def test_setup_says_what_the_firmware_expects() -> None:
     kiss.open(0)
     output = kiss.poll(0)
     assert output.startswith(b"\xc0\xc0"), "what a host before us left unfinished is closed first"
-    assert Deframer().receive(output) == [b"\x01\x00", b"\x02\x7f", b"\x03\x0a", b"\x06\x09" + RADIO]
+    assert Deframer().receive(output) == [b"\x01\x00", b"\x02\x1f", b"\x03\x03", b"\x06\x09" + RADIO]
     kiss.receive(OK, 10)
     assert sent_by(kiss, 10) == [b"\x06\x0a\x16"]
     kiss.receive(OK, 20)
@@ -104,6 +106,40 @@ def test_a_modem_that_never_finishes_is_set_up_again() -> None:
     assert due_ms <= SENDING_ALLOWANCE_MS + round(EU868.frame_airtime_ms(5))
     assert [frame[:2] for frame in sent_by(kiss, due_ms)] == [b"\x06\x09"]
     assert kiss.events() == [Fault("stuck"), Sent(ok=False)]
+
+
+def test_it_listens_before_it_is_given_a_frame() -> None:
+    kiss = ready_kiss()
+    assert not kiss.is_clear(0)
+    assert sent_by(kiss, 0) == [b"\x06\x0e"]
+    assert not kiss.is_clear(1), "asked once"
+    assert sent_by(kiss, 1) == []
+    kiss.receive(encode_hardware(0x8E, b"\x01"), 5)
+    assert not kiss.is_clear(6)
+    assert kiss.deadline_ms() == 5 + BUSY_MS
+    assert not kiss.is_clear(5 + BUSY_MS)
+    assert sent_by(kiss, 5 + BUSY_MS) == [b"\x06\x0e"]
+    kiss.receive(encode_hardware(0x8E, b"\x00"), 70)
+    assert kiss.is_clear(71)
+    kiss.send(b"frame", 71)
+    assert not kiss.is_clear(72)
+    kiss.receive(encode_hardware(0xF8, b"\x01"), 500)
+    assert not kiss.is_clear(501), "after each frame it listens anew"
+
+
+def test_what_was_heard_of_the_channel_is_soon_forgotten() -> None:
+    kiss = ready_kiss()
+    kiss.is_clear(0)
+    kiss.receive(encode_hardware(0x8E, b"\x00"), 0)
+    assert kiss.is_clear(CLEAR_MS - 1)
+    assert not kiss.is_clear(CLEAR_MS)
+
+
+def test_firmware_that_cannot_tell_waits_by_itself() -> None:
+    kiss = ready_kiss()
+    kiss.is_clear(0)
+    kiss.receive(encode_hardware(0xF1, b"\x05"), 0)
+    assert kiss.is_clear(1)
 
 
 def test_metadata_joins_its_packet() -> None:

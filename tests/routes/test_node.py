@@ -1,0 +1,168 @@
+"""`/node`: readable by all, acts by the keeper's session only."""
+
+from typing import cast
+
+import httpx
+import pytest
+
+from app import founding
+from app.clock import ManualClock
+from app.core.keys import device_id_of
+from app.core.membership import RosterNode, decode_invitation
+from app.founding import Node
+from app.radio.frame import NodeIndex
+from app.radio.parcel import Neighbor, Priority, Signal
+from app.radio.supervisor import RadioStatus, RadioSupervisor
+from app.server import create_app
+from app.store.keeper import LINK_MS, SESSION_MS
+from tests.routes.conftest import HTTPS
+
+pytestmark = pytest.mark.anyio
+OWN = {"origin": HTTPS}
+ACTS = ("/node/invitations", "/node/name", "/node/join-policy", "/node/session/closure")
+
+
+async def become_keeper(client: httpx.AsyncClient, node: Node) -> httpx.Response:
+    return await client.get(await founding.keeper_link(node))
+
+
+async def test_everybody_reads_the_state_and_sees_no_acts(client: httpx.AsyncClient) -> None:
+    page = await client.get("/node")
+    assert page.status_code == 200
+    assert "This node has no radio." in page.text
+    assert "<form" not in page.text
+    assert page.headers["cache-control"] == "no-store"
+
+
+async def test_the_link_opens_a_session_once(client: httpx.AsyncClient, node: Node) -> None:
+    link = await founding.keeper_link(node)
+    opened = await client.get(link)
+    assert opened.status_code == 303
+    assert opened.headers["location"] == "/node"
+    cookie = opened.headers["set-cookie"].lower()
+    for attribute in ("httponly", "samesite=strict", "path=/node", "secure"):
+        assert attribute in cookie
+    assert 'action="/node/invitations"' in (await client.get("/node")).text
+    used = await client.get(link)
+    assert used.status_code == 403
+    assert "used before" in used.text
+
+
+async def test_the_cookie_works_over_plain_http_too(plain_client: httpx.AsyncClient, node: Node) -> None:
+    opened = await become_keeper(plain_client, node)
+    assert "secure" not in opened.headers["set-cookie"].lower()
+
+
+async def test_a_link_is_dead_after_a_day(client: httpx.AsyncClient, node: Node, clock: ManualClock) -> None:
+    link = await founding.keeper_link(node)
+    clock.advance(LINK_MS)
+    assert (await client.get(link)).status_code == 403
+
+
+@pytest.mark.parametrize("act", ACTS)
+async def test_acts_need_the_session(client: httpx.AsyncClient, act: str) -> None:
+    refused = await client.post(act, data={"name": "Mill", "policy": "open"}, headers=OWN)
+    assert refused.status_code == 403
+    assert "keeper" in refused.text
+
+
+@pytest.mark.parametrize("origin", ["https://elsewhere.example", "null", "http://market.local", None])
+async def test_acts_come_from_the_node_s_own_page(client: httpx.AsyncClient, node: Node, origin: str | None) -> None:
+    await become_keeper(client, node)
+    headers = {} if origin is None else {"origin": origin}
+    refused = await client.post("/node/name", data={"name": "Mill"}, headers=headers)
+    assert refused.status_code == 403
+    assert (await node.store.node.identity()).name == "Market Square"  # type: ignore[union-attr]
+
+
+async def test_a_session_ends(client: httpx.AsyncClient, node: Node, clock: ManualClock) -> None:
+    await become_keeper(client, node)
+    clock.advance(SESSION_MS)
+    assert (await client.post("/node/name", data={"name": "Mill"}, headers=OWN)).status_code == 403
+
+
+async def test_an_invitation_is_shown_once(client: httpx.AsyncClient, node: Node) -> None:
+    await become_keeper(client, node)
+    page = await client.post("/node/invitations", headers=OWN)
+    assert page.status_code == 201
+    code = page.text.partition("tntn1-")[2].partition("<")[0]
+    assert decode_invitation("tntn1-" + code).space_id == node.identity.space_id
+    assert code not in (await client.get("/node")).text
+
+
+async def test_another_name_shows_everywhere(client: httpx.AsyncClient, node: Node) -> None:
+    await become_keeper(client, node)
+    assert "Market Square" in (await client.get("/boards/bulletin")).text
+    renamed = await client.post("/node/name", data={"name": "Mill Bridge"}, headers=OWN)
+    assert renamed.status_code == 303
+    for path in ("/node", "/boards/bulletin", "/me"):
+        assert "Mill Bridge" in (await client.get(path)).text
+    assert (await client.get("/api/v1/space")).json()["node"]["name"] == "Mill Bridge"
+
+
+async def test_a_name_that_cannot_be_is_told(client: httpx.AsyncClient, node: Node) -> None:
+    await become_keeper(client, node)
+    page = await client.post("/node/name", data={"name": " "}, headers=OWN)
+    assert page.status_code == 422
+    assert "1 to 40 characters" in page.text
+    assert 'action="/node/name"' in page.text
+
+
+async def test_the_join_policy(client: httpx.AsyncClient, node: Node) -> None:
+    await become_keeper(client, node)
+    assert (await client.post("/node/join-policy", data={"policy": "invited"}, headers=OWN)).status_code == 303
+    assert (await client.get("/api/v1/space")).json()["join"] == "invited"
+    assert "by invitation" in (await client.get("/node")).text
+    for form in ({"policy": "closed"}, {}):
+        assert (await client.post("/node/join-policy", data=form, headers=OWN)).status_code == 422
+
+
+async def test_logging_out(client: httpx.AsyncClient, node: Node) -> None:
+    await become_keeper(client, node)
+    session = client.cookies["keeper"]
+    assert (await client.post("/node/session/closure", headers=OWN)).status_code == 303
+    assert "<form" not in (await client.get("/node")).text
+    assert not await node.store.keeper.is_open(session, node.clock.now_ms())
+
+
+async def test_no_other_page_sets_a_cookie(client: httpx.AsyncClient) -> None:
+    for path in ("/", "/boards/bulletin", "/me", "/node", "/api/v1/space"):
+        assert "set-cookie" not in (await client.get(path)).headers
+
+
+class _Radio:
+    """A radio that heard two nodes and then lost its port."""
+
+    def status(self) -> RadioStatus:
+        return RadioStatus(
+            port="/dev/ttyUSB0",
+            profile="EU868",
+            is_ready=False,
+            fault="The radio on /dev/ttyUSB0 is gone.",
+            spent_ms=13_700,
+            limit_ms=36_000,
+            sent={},
+            heard=2,
+            rejected={},
+            waiting={Priority.PEOPLE: 3, Priority.BACKGROUND: 1},
+            neighbors={
+                NodeIndex(1): Neighbor(-6 * 60_000, Signal(-97, 5.6)),
+                NodeIndex(2): Neighbor(0, Signal(None, None)),
+            },
+        )
+
+
+async def test_the_radio_and_the_other_nodes(node: Node) -> None:
+    others = [RosterNode(1, b"\x01" * 32, "North Valley"), RosterNode(2, b"\x02" * 32, "Hill Farm")]
+    await node.store.devices.enroll(tuple(others), tuple(device_id_of(other.public_key) for other in others))
+    transport = httpx.ASGITransport(create_app(node, cast(RadioSupervisor, _Radio())))
+    async with httpx.AsyncClient(transport=transport, base_url=HTTPS) as client:
+        page = (await client.get("/node")).text
+    assert "13.7 s <small>of 36 s used this hour" in page
+    assert 'width="38%"' in page
+    assert "The radio on /dev/ttyUSB0 is gone." in page
+    assert "<dt>Frames waiting</dt><dd>4</dd>" in page
+    assert "North Valley" in page
+    assert "6 min ago" in page
+    assert "−97 dBm, SNR 6 dB" in page
+    assert "just now" in page
