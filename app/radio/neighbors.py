@@ -19,6 +19,8 @@ MISS_WAIT_MAX_MS = 3_600_000
 """The wait after requests that brought nothing doubles from 20 s to an hour: then a liar costs 0.4 s on air an hour."""
 MISSES_MAX = 8
 """After so many, a neighbor is not asked before it is heard again."""
+CREDIT_MAX = 6
+"""Misses forgiven to who delivered before: at 30 % loss each way, every second request brings nothing."""
 FORGIVEN_AFTER_MS = 30 * 60_000
 """A neighbor that was silent this long was probably away: its misses are forgotten."""
 GONE_RUNS_MAX = 128
@@ -33,7 +35,7 @@ ASKING_MS = 300_000
 
 
 class Neighbor:
-    """One neighbor."""
+    """One neighbor. `misses` below zero are credit."""
 
     __slots__ = (
         "ask_after_ms",
@@ -89,7 +91,7 @@ class Neighbor:
 
     def deliver(self, now_ms: int) -> None:
         """It sent what was asked for."""
-        self.misses, self.ask_after_ms = 0, now_ms
+        self.misses, self.ask_after_ms = max(min(self.misses, 0) - 1, -CREDIT_MAX), now_ms
 
 
 class NeighborState(msgspec.Struct, frozen=True):
@@ -124,7 +126,7 @@ class Neighborhood:
                 del self._neighbors[min(self._neighbors, key=lambda other: self._neighbors[other].heard_ms)]
             neighbor = self._neighbors[index] = Neighbor(now_ms)
         if now_ms - neighbor.heard_ms > FORGIVEN_AFTER_MS:
-            neighbor.deliver(now_ms)
+            neighbor.misses, neighbor.ask_after_ms = min(neighbor.misses, 0), now_ms
         neighbor.heard_ms = now_ms
         return neighbor
 
@@ -133,12 +135,12 @@ class Neighborhood:
         neighbor = self._neighbors.get(index)
         if neighbor is not None:
             neighbor.misses += 1
-            wait_ms = min(MISS_WAIT_MS << min(neighbor.misses, 10), MISS_WAIT_MAX_MS)
+            wait_ms = min(MISS_WAIT_MS << min(max(neighbor.misses, 1), 10), MISS_WAIT_MAX_MS)
             neighbor.ask_after_ms = self._means.after(now_ms, wait_ms // 2, wait_ms)
 
     def states(self, now_ms: int) -> list[NeighborState]:
         """For the keeper's page, by index."""
         return [
-            NeighborState(index, known.heard_ms, known.misses, self._means.purses.left_ms(index, now_ms))
+            NeighborState(index, known.heard_ms, max(known.misses, 0), self._means.purses.left_ms(index, now_ms))
             for index, known in sorted(self._neighbors.items())
         ]

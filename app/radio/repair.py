@@ -9,15 +9,13 @@ import random
 from collections.abc import Callable, Mapping
 from typing import assert_never
 
-import msgspec
-
 from app.core.envelope import EnvelopeId
 from app.errors import DecodeError
+from app.radio.announcing import TRICKLE, Announcing
 from app.radio.answering import Answering
 from app.radio.asking import Asking
 from app.radio.comparing import Comparing
 from app.radio.control import (
-    BODY_BYTES_MAX,
     KINDS,
     ControlFrame,
     HeardCounters,
@@ -28,37 +26,18 @@ from app.radio.control import (
     open_control,
     seal_control,
 )
-from app.radio.frame import FRAME_BYTES_MAX, LinkKeys, NodeIndex
+from app.radio.frame import LinkKeys, NodeIndex
 from app.radio.logbook import KnownLog, LogEntry, LogView
 from app.radio.means import Means, Output, OwnLogAhead, RepairEvent, SendControl, TwinHeard
 from app.radio.neighbors import Neighbor, Neighborhood, NeighborState
 from app.radio.parcel import CountersNeeded, Priority, Rejected
 from app.radio.request import Compare, Gone, Request, Wanted
 from app.radio.span import Portion, Span
-from app.radio.trickle import Trickle, TrickleConfig
-from app.radio.vector import NodeLog, Vector, difference, following, slice_vector
+from app.radio.trickle import TrickleConfig
+from app.radio.vector import NodeLog, Vector, difference
 
-TRICKLE = TrickleConfig(interval_min_ms=32_000, doublings=6, redundancy=1)
-"""32 s holds a neighborhood's worth of vectors at SF9; 34 min costs at most two vectors an hour where all is well."""
-NEWS_DELAY_MS = (120_000, 240_000)
-"""New entries are announced this long after the first of them, once for all that came since."""
-MENDED_DELAY_MS = (40_000, 80_000)
-"""After the last entry that we had asked for, others further on may want to know."""
-NEWS_DELAY_MAX_MS = 600_000
-"""While a repair goes on, it is announced every ten minutes."""
 EVENTS_MAX = 256
 """Events kept for a shell that doesn't fetch them; the tally counts the others too."""
-
-
-class _News(msgspec.Struct, frozen=True):
-    """Entries that no vector of ours told yet: when one is to, and when at the latest.
-
-    What we had to ask for is told even when a neighbor shows the same: it may come from there, and others lack it.
-    """
-
-    due_ms: int
-    latest_ms: int
-    mended: bool
 
 
 class Repair:
@@ -82,13 +61,10 @@ class Repair:
         self._asking = Asking(self._means, self._neighborhood)
         self._answering = Answering(self._means)
         self._comparing = Comparing(self._means, self._answering)
-        self._trickle = Trickle(trickle, rng)
+        self._announcing = Announcing(self._means, trickle)
         self._own = OwnCounters()
         self._last_counter = -1
         self._heard = HeardCounters(heard)
-        self._cursor = 0
-        self._speaks = False
-        self._news: _News | None = None
         self._own_highest = 0
         self._sent_kind: type[Message] | None = None
         self._events: list[RepairEvent] = []
@@ -97,7 +73,8 @@ class Repair:
 
     def start(self, now_ms: int) -> None:
         """The radio is on the air, and the log is filled from the disk."""
-        self._trickle.start(now_ms)
+        self._announcing.start(now_ms)
+        self._ask_for_counters()
 
     def use(self, link: LinkKeys) -> None:
         """The keys of the living epochs, after one began or ended."""
@@ -112,7 +89,7 @@ class Repair:
         if not self._means.log.append(entry):
             return
         asked = self._asking.stored(entry, sender, now_ms)
-        self._note_news(asked, now_ms)
+        self._announcing.stored(now_ms, asked=asked)
 
     def gone(self, index: int, span: Span) -> None:
         """These entries expired here, were withdrawn, or dropped."""
@@ -157,25 +134,20 @@ class Repair:
 
     def poll(self, now_ms: int) -> list[Output]:
         """The next thing to send, if one is due: call this when the radio could send it."""
-        if self._own.needs_more():
-            self._emit(CountersNeeded())
-        self._speaks = self._trickle.poll(now_ms) or self._speaks
-        if self._news is not None and self._news.due_ms <= now_ms:
-            self._speaks = True
+        speaks = self._announcing.poll(now_ms)
         if not self._own.is_empty:
-            message = self._next_message(now_ms)
+            message = self._next_message(now_ms, speaks=speaks)
             if message is not None:
                 return [self._seal(message)]
         entry = self._answering.poll_entry(now_ms)
         return [] if entry is None else [entry]
 
     def deadline_ms(self) -> int | None:
-        """When to poll again, if nothing else happens."""
-        times = [self._answering.entry_deadline_ms(), self._trickle.deadline_ms()]
+        """When to poll again, if nothing else happens. Without counters only envelopes can be sent."""
+        times = [self._answering.entry_deadline_ms()]
         if not self._own.is_empty:
-            times.append(None if self._news is None else self._news.due_ms)
-            times += [self._asking.deadline_ms(), self._answering.gone_deadline_ms(), self._comparing.deadline_ms()]
-            times += [0] * self._speaks
+            times += [self._asking.deadline_ms(), self._answering.gone_deadline_ms()]
+            times += [self._comparing.deadline_ms(), self._announcing.deadline_ms()]
         return min((time for time in times if time is not None), default=None)
 
     def events(self) -> list[RepairEvent]:
@@ -224,27 +196,15 @@ class Repair:
         neighbor.claim(vector)
         for claim in vector.logs:
             self._watch_own(claim.index, claim.highest)
-        found = difference((_told(known, None) for known in self._means.log.vector()), vector)
+        found = difference((_log(known, None) for known in self._means.log.vector()), vector)
         differs = self._comparing.hear_vector(sender, vector, now_ms)
         if found.wants:
             self._asking.hear_claims(sender, neighbor, now_ms)
         if any(map(self._is_live, found.offers)):
-            self._offer(sender, neighbor, now_ms)
-        elif not found.wants and not differs:
-            self._trickle.hear_consistent()
-            self._cursor = following(vector)
-            if self._news is None or not self._news.mended:
-                self._speaks, self._news = False, None
-
-    def _offer(self, sender: int, neighbor: Neighbor, now_ms: int) -> None:
-        """They lack what we have. Our vector tells them, soon; whoever is being answered knows already."""
-        vector_ms = self._means.airtime_ms(FRAME_BYTES_MAX)
-        if self._answering.serves(sender) or not neighbor.may_be_offered(now_ms):
-            return
-        if self._means.purses.spend(sender, vector_ms, now_ms):
-            self._trickle.hear_inconsistent(now_ms)
-        else:
-            self._means.tally["capped"] += 1
+            if not self._answering.serves(sender):
+                self._announcing.hear_less(sender, neighbor, now_ms)
+        elif not differs:
+            self._announcing.hear_as_much(sender, vector)
 
     def _is_live(self, portion: Portion) -> bool:
         return any(self._means.log.get(portion.index, span, 1) for span in portion.spans)
@@ -264,23 +224,20 @@ class Repair:
 
     # Speaking
 
-    def _next_message(self, now_ms: int) -> Message | None:
+    def _next_message(self, now_ms: int, *, speaks: bool) -> Message | None:
         return (
             self._asking.poll(now_ms)
             or self._answering.poll_gone(now_ms)
             or self._comparing.poll(now_ms)
-            or (self._announce() if self._speaks else None)
+            or (self._announcing.vector(self._told()) if speaks else None)
         )
 
-    def _announce(self) -> Vector:
-        self._speaks, self._news = False, None
-        logs = [_told(known, self._comparing.checksum(known)) for known in self._means.log.vector()]
-        vector = slice_vector(logs, self._cursor, BODY_BYTES_MAX)
-        self._cursor = following(vector)
-        return vector
+    def _told(self) -> list[NodeLog]:
+        return [_log(known, self._comparing.checksum(known)) for known in self._means.log.vector()]
 
     def _seal(self, message: Message) -> SendControl:
         self._last_counter = self._own.take()
+        self._ask_for_counters()
         frame = seal_control(ControlFrame(self._means.me, self._last_counter, message), self._link)
         kind = KINDS[type(message)]
         self._sent_kind = type(message)
@@ -289,12 +246,9 @@ class Repair:
         self._means.tally["control-bytes-sent"] += len(frame)
         return SendControl(frame, kind, airtime_ms, Priority.PEOPLE)
 
-    def _note_news(self, asked: bool, now_ms: int) -> None:
-        due_ms = self._means.after(now_ms, *(MENDED_DELAY_MS if asked else NEWS_DELAY_MS))
-        if self._news is None:
-            self._news = _News(due_ms, now_ms + NEWS_DELAY_MAX_MS, asked)
-        elif asked:
-            self._news = _News(min(due_ms, self._news.latest_ms), self._news.latest_ms, mended=True)
+    def _ask_for_counters(self) -> None:
+        if self._own.needs_more():
+            self._emit(CountersNeeded())
 
     def _reject(self, reason: str) -> None:
         self._means.tally[f"rejected-{reason}"] += 1
@@ -305,5 +259,5 @@ class Repair:
             self._events.append(event)
 
 
-def _told(known: KnownLog, checksum: int | None) -> NodeLog:
+def _log(known: KnownLog, checksum: int | None) -> NodeLog:
     return NodeLog(known.index, known.contiguous, checksum, known.held)

@@ -64,6 +64,7 @@ class Node:
             heard=self.heard,
         )
         self.repair.start(self.mesh.now_ms)
+        self.take_events()
 
     def crash(self) -> None:
         """The power goes and comes back; the counters heard were saved a while ago."""

@@ -3,9 +3,11 @@
 from itertools import pairwise
 
 from app.radio.neighbors import (
+    CREDIT_MAX,
     FORGIVEN_AFTER_MS,
     GONE_RUNS_MAX,
     MISS_WAIT_MAX_MS,
+    MISS_WAIT_MS,
     MISSES_MAX,
     NEIGHBORS_MAX,
     OFFER_WAIT_MAX_MS,
@@ -36,7 +38,21 @@ def test_misses_make_the_wait_longer_up_to_an_hour() -> None:
     assert all(wait_ms <= MISS_WAIT_MAX_MS for wait_ms in waits)
     assert min(waits[10:]) >= MISS_WAIT_MAX_MS // 2
     neighbor.deliver(77)
-    assert (neighbor.misses, neighbor.ask_after_ms) == (0, 77)
+    assert (neighbor.misses, neighbor.ask_after_ms) == (-1, 77)
+
+
+def test_who_delivered_before_is_forgiven_some_misses_but_not_more() -> None:
+    neighborhood = Neighborhood(means())
+    neighbor = neighborhood.hear(3, 0)
+    for _ in range(50):
+        neighbor.deliver(0)
+    waits = []
+    for _ in range(CREDIT_MAX + 4):
+        neighborhood.miss(3, 0)
+        waits.append(neighbor.ask_after_ms)
+    assert max(waits[: CREDIT_MAX + 1]) <= 2 * MISS_WAIT_MS
+    assert waits[-1] > 2 * MISS_WAIT_MS
+    assert neighborhood.states(0)[0].misses == 4
 
 
 def test_who_is_not_there_any_more_is_not_asked_for_ever() -> None:

@@ -1,0 +1,105 @@
+"""Announcing: when this node tells what it has, and when others told as much.
+
+Trickle tells it soon while a neighbor lacks something, and ever more rarely while none does; new entries are told once
+for all that came together. Pure; a part of the repair machine. Spec: docs/protocol/radio-repair.md.
+"""
+
+import msgspec
+
+from app.radio.control import BODY_BYTES_MAX
+from app.radio.frame import FRAME_BYTES_MAX
+from app.radio.means import Means
+from app.radio.neighbors import Neighbor
+from app.radio.trickle import Trickle, TrickleConfig
+from app.radio.vector import NodeLog, Vector, following, slice_vector
+
+TRICKLE = TrickleConfig(interval_min_ms=32_000, doublings=6, redundancy=1)
+"""32 s holds a neighborhood's worth of vectors at SF9; 34 min costs at most two vectors an hour where all is well."""
+NEWS_DELAY_MS = (120_000, 240_000)
+"""New entries are announced this long after the first of them, once for all that came since."""
+MENDED_DELAY_MS = (40_000, 80_000)
+"""After the last entry that we had asked for, others further on may want to know."""
+MENDED_SPARED_BY = 2
+"""Neighbors that tell as much: one alone may be where it came from, and others further on would not hear of it."""
+NEWS_DELAY_MAX_MS = 600_000
+"""While a repair goes on, it is announced every ten minutes."""
+
+
+class _News(msgspec.Struct, frozen=True):
+    """Entries that no vector of ours told yet: when one is to, and when at the latest.
+
+    `mended` are those that we had to ask for; `told_by` are neighbors that told as much since.
+    """
+
+    due_ms: int
+    latest_ms: int
+    mended: bool
+    told_by: frozenset[int] = frozenset()
+
+    @property
+    def is_spared(self) -> bool:
+        return len(self.told_by) >= (MENDED_SPARED_BY if self.mended else 1)
+
+
+class Announcing:
+    """When the next vector goes out, and which slice it is."""
+
+    def __init__(self, means: Means, trickle: TrickleConfig) -> None:
+        self._means = means
+        self._trickle = Trickle(trickle, means.rng)
+        self._cursor = 0
+        self._speaks = False
+        self._news: _News | None = None
+
+    def start(self, now_ms: int) -> None:
+        """The radio is on the air."""
+        self._trickle.start(now_ms)
+
+    def stored(self, now_ms: int, *, asked: bool) -> None:
+        """There is something new to tell, which we had asked for or not."""
+        due_ms = self._means.after(now_ms, *(MENDED_DELAY_MS if asked else NEWS_DELAY_MS))
+        if self._news is None:
+            self._news = _News(due_ms, now_ms + NEWS_DELAY_MAX_MS, mended=asked)
+        elif asked:
+            self._news = _News(min(due_ms, self._news.latest_ms), self._news.latest_ms, mended=True)
+
+    def hear_less(self, sender: int, neighbor: Neighbor, now_ms: int) -> None:
+        """They lack what we have: our vector tells them soon, within their purse."""
+        if not neighbor.may_be_offered(now_ms):
+            return
+        if self._means.purses.spend(sender, self._means.airtime_ms(FRAME_BYTES_MAX), now_ms):
+            self._trickle.hear_inconsistent(now_ms)
+        else:
+            self._means.tally["capped"] += 1
+
+    def hear_as_much(self, sender: int, vector: Vector) -> None:
+        """They told at least what ours would. To Trickle that is consistent, even where we lack some of it."""
+        self._trickle.hear_consistent()
+        self._cursor = following(vector)
+        if self._news is None:
+            self._speaks = False
+            return
+        news = msgspec.structs.replace(self._news, told_by=self._news.told_by | {sender})
+        self._news = None if news.is_spared else news
+
+    def poll(self, now_ms: int) -> bool:
+        """Whether a vector is due. It stays due until `vector` is called, or spared."""
+        self._speaks = self._trickle.poll(now_ms) or self._speaks
+        if self._news is not None and self._news.due_ms <= now_ms:
+            self._speaks, mended, self._news = True, self._news.mended, None
+            if mended:
+                # Who lacked it may have lost this vector too: Trickle says it again, soon, unless others do.
+                self._trickle.hear_inconsistent(now_ms)
+        return self._speaks
+
+    def vector(self, logs: list[NodeLog]) -> Vector:
+        """The next slice of these, which counts as told."""
+        self._speaks, self._news = False, None
+        vector = slice_vector(logs, self._cursor, BODY_BYTES_MAX)
+        self._cursor = following(vector)
+        return vector
+
+    def deadline_ms(self) -> int | None:
+        """When to poll next: at once while a vector is due."""
+        times = [self._trickle.deadline_ms(), None if self._news is None else self._news.due_ms]
+        return min((time for time in [*times, *[0] * self._speaks] if time is not None), default=None)
