@@ -44,10 +44,12 @@ def build_parser() -> argparse.ArgumentParser:
     _add_node(commands)
     from app import demo, import_command, inspect_command
     from app.radio import commands as radio_commands
+    from app.radio import probe_command
 
     import_command.add_commands(commands)
     inspect_command.add_commands(commands)
     radio_commands.add_commands(commands)
+    probe_command.add_commands(commands)
     demo.add_commands(commands)
     return parser
 
