@@ -1,13 +1,15 @@
 """The ether: a simulated LoRa channel for the demo, the tests and the benchmarks. Pure, on whatever clock it is given.
 
 Real airtime; half duplex; a frame is heard where it is strong enough for its spreading factor, was caught by an
-idle receiver, and stands 6 dB above what overlaps it. Loss by chance is seeded. Sources: SX1261/2 datasheet
-(SNR limits, noise figure); Bor et al., "Do LoRa low-power wide-area networks scale?", MSWiM 2016 (capture).
+idle receiver, and stands 6 dB above what overlaps it, other frames and bursts of interference. Loss by chance is
+seeded. Who cannot hear whom is a matter of path loss, so hidden terminals need no rule of their own. Sources: SX1261/2
+datasheet (SNR limits, noise figure); Bor et al., "Do LoRa low-power wide-area networks scale?", MSWiM 2016 (capture).
 """
 
 import math
 import random
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
@@ -20,6 +22,8 @@ LOCK_SYMBOLS = 5
 """The end of the preamble that a receiver needs to lock on."""
 NOISE_FIGURE_DB = 6.0
 UNREACHABLE_DB = math.inf
+BURST_MEMORY_MS = 60_000.0
+"""No frame is longer on air than this; what ended before may be forgotten."""
 HISTORY_MS = HOUR_MS
 """How far back airtime is remembered for the duty cycle."""
 
@@ -39,6 +43,7 @@ class Outcome(StrEnum):
     WEAK = "weak"
     COLLISION = "collision"
     BUSY = "busy"
+    JAMMED = "jammed"
     LOST = "lost"
 
 
@@ -67,13 +72,66 @@ class Arrival(msgspec.Struct, frozen=True):
     snr_db: float
 
 
+class Burst(msgspec.Struct, frozen=True):
+    """A stretch of foreign energy on the channel, as strong as this at the radios it strikes."""
+
+    start_ms: float
+    end_ms: float
+    level_dbm: float
+    strikes: frozenset[str]
+
+
+class Interference:
+    """Bursts from elsewhere, as of a neighbor's alarm sensors: about one in `every_ms`, each at half of the radios.
+
+    Time only moves forward: ask about spans in the order of their ends.
+    """
+
+    def __init__(
+        self, radios: Sequence[str], rng: random.Random, every_ms: float, length_ms: float, level_dbm: float
+    ) -> None:
+        self._radios = tuple(radios)
+        self._rng = rng
+        self._every_ms = every_ms
+        self._length_ms = length_ms
+        self._level_dbm = level_dbm
+        self._next_ms = 0.0
+        self._bursts: deque[Burst] = deque()
+
+    def level_dbm(self, radio: str, start_ms: float, end_ms: float) -> float:
+        """The strongest burst at a radio within a span; minus infinity when it is quiet."""
+        while self._next_ms < end_ms:
+            self._next_ms += self._rng.expovariate(1 / self._every_ms)
+            length_ms = self._length_ms * (0.5 + self._rng.random())
+            struck = frozenset(name for name in self._radios if self._rng.random() < 0.5)
+            self._bursts.append(Burst(self._next_ms, self._next_ms + length_ms, self._level_dbm, struck))
+            self._next_ms += length_ms
+        while self._bursts and self._bursts[0].end_ms < start_ms - BURST_MEMORY_MS:
+            self._bursts.popleft()
+        return max(
+            (
+                burst.level_dbm
+                for burst in self._bursts
+                if radio in burst.strikes and burst.start_ms < end_ms and burst.end_ms > start_ms
+            ),
+            default=-math.inf,
+        )
+
+
 class Ether:
     """The channel between named radios. `loss_db` gives path loss by (sender, receiver); what is absent is unheard."""
 
-    def __init__(self, loss_db: Mapping[tuple[str, str], float], rng: random.Random, frame_loss: float = 0.0) -> None:
+    def __init__(
+        self,
+        loss_db: Mapping[tuple[str, str], float],
+        rng: random.Random,
+        frame_loss: float = 0.0,
+        interference: Interference | None = None,
+    ) -> None:
         self._loss_db = loss_db
         self._rng = rng
         self._frame_loss = frame_loss
+        self._interference = interference
         self._tunings: dict[str, Tuning] = {}
         self._on_air: list[Transmission] = []
         self._overlapping: list[Transmission] = []
@@ -153,9 +211,17 @@ class Ether:
                 stronger_db = self._rssi_dbm(transmission, receiver) - self._rssi_dbm(other, receiver)
                 if stronger_db < CAPTURE_DB:
                     return Outcome.COLLISION
+        if self._is_jammed(transmission, receiver):
+            return Outcome.JAMMED
         if self._rng.random() < self._frame_loss:
             return Outcome.LOST
         return Outcome.HEARD
+
+    def _is_jammed(self, transmission: Transmission, receiver: str) -> bool:
+        if self._interference is None:
+            return False
+        level_dbm = self._interference.level_dbm(receiver, transmission.start_ms, transmission.end_ms)
+        return self._rssi_dbm(transmission, receiver) - level_dbm < CAPTURE_DB
 
     def _is_locked_out(self, transmission: Transmission, other: Transmission) -> bool:
         """Whether the receiver had locked on to an earlier frame and so missed this one's preamble."""

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from app.radio.airtime import airtime_ms, modulation
-from app.radio.ether import Ether, Outcome, Transmission, Tuning, noise_dbm, snr_limit_db
+from app.radio.ether import Ether, Interference, Outcome, Transmission, Tuning, noise_dbm, snr_limit_db
 from app.radio.field import line
 
 TUNING = Tuning(869_525_000, modulation(9, 125, 5))
@@ -114,3 +114,27 @@ def test_airtime_is_counted_for_an_hour() -> None:
     ether.poll(first.end_ms)
     assert ether.spent_ms("a", 3_599_000) == pytest.approx(first.airtime_ms)
     assert ether.spent_ms("a", first.end_ms + 3_600_001) == 0
+
+
+def test_a_burst_jams_what_does_not_stand_above_it() -> None:
+    losses = line(["a", "b"], 120.0)
+
+    def outcome(level_dbm: float) -> Outcome:
+        bursts = Interference(["b"], random.Random(2), every_ms=1.0, length_ms=50.0, level_dbm=level_dbm)
+        ether = Ether(losses, random.Random(1), interference=bursts)
+        for name in "ab":
+            ether.tune(name, TUNING)
+        return outcomes(ether, ether.transmit("a", bytes(50), 5_000))[0]["b"]
+
+    assert outcome(-100.0) is Outcome.JAMMED
+    assert outcome(-110.0) is Outcome.HEARD
+
+
+def test_interference_is_seeded_and_leaves_quiet_between_bursts() -> None:
+    def levels() -> list[float]:
+        bursts = Interference(["a", "b"], random.Random(5), every_ms=1_000, length_ms=200, level_dbm=-90.0)
+        return [bursts.level_dbm("a", start, start + 50) for start in range(0, 60_000, 50)]
+
+    assert levels() == levels()
+    struck = sum(level > -200 for level in levels()) / len(levels())
+    assert 0.02 < struck < 0.3
