@@ -1,30 +1,13 @@
-"""The channel a community shares: one raw profile, the same on every node, or nodes don't hear each other."""
+"""The channel a community shares: one raw profile, the same on every node, or nodes don't hear each other.
 
-import msgspec
+What a profile is, and which ones are lawful where: app/radio/regions.py.
+"""
 
-from app.radio.airtime import AirtimeBudget, Modulation, airtime_ms, duty_cycle_at, modulation
-from app.radio.dialects.on_air import HEADER_BYTES
+from app.radio.regions import REGIONS, Profile
 
 SYNC_WORD = 0x1424
 """LoRa's private networks; MeshCore's and RNode's modems set it themselves."""
+EU868 = REGIONS["EU868"].default
+"""The one European sub-band with 10 % duty cycle; 22 dBm is what an SX1262 gives."""
 
-
-class Profile(msgspec.Struct, frozen=True):
-    """Where and how a community talks."""
-
-    name: str
-    frequency_hz: int
-    modulation: Modulation
-    power_dbm: int
-
-    def frame_airtime_ms(self, frame_bytes: int) -> float:
-        """What a TNTN frame costs with the byte that goes before it on air."""
-        return airtime_ms(self.modulation, frame_bytes + HEADER_BYTES)
-
-    def budget(self) -> AirtimeBudget:
-        """A fresh hour under the law of this channel's sub-band."""
-        return AirtimeBudget(duty_cycle_at(self.frequency_hz, self.modulation.bandwidth_khz))
-
-
-EU868 = Profile("EU868 · 869.525 MHz · SF9 · 125 kHz", 869_525_000, modulation(9, 125.0, 5, 8), 22)
-"""The profile of the spine: the one European sub-band with 10 % duty cycle; 22 dBm is what an SX1262 gives."""
+__all__ = ["EU868", "SYNC_WORD", "Profile"]

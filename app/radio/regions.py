@@ -10,10 +10,12 @@ and LoRa Alliance RP002-1.0.5, section 3.10 (AS923); G.S.R. 564(E), its successo
 section 3.12 (India). Laws change: these were read in November 2026.
 """
 
+import math
+
 import msgspec
 
 from app.errors import InputError
-from app.radio.airtime import HOUR_MS, PAYLOAD_BYTES_MAX, Modulation, airtime_ms, modulation
+from app.radio.airtime import HOUR_MS, PAYLOAD_BYTES_MAX, AirtimeBudget, Modulation, airtime_ms, modulation
 from app.radio.dialects.on_air import HEADER_BYTES
 from app.radio.fragment import OVERHEAD_BYTES_MAX, cut_for
 from app.radio.frame import FRAME_BYTES_MAX, LOG_NUMBER_MAX, envelope_frame_bytes
@@ -64,9 +66,31 @@ class Profile(msgspec.Struct, frozen=True):
     hop_frequencies: int = 1
 
     @property
+    def name(self) -> str:
+        """In words for the keeper's page."""
+        shape = self.modulation
+        return (
+            f"{self.region} · {_mhz(self.frequency_hz)} · SF{shape.spreading_factor} · {shape.bandwidth_khz:g} kHz"
+            f" · {self.radio_dbm} dBm"
+        )
+
+    @property
     def eirp_dbm(self) -> float:
         """What leaves the antenna in its best direction."""
         return self.power_dbm + self.antenna_dbi
+
+    @property
+    def radio_dbm(self) -> int:
+        """What a radio is set to: radios take whole dBm, and never more than was asked."""
+        return math.floor(self.power_dbm)
+
+    def frame_airtime_ms(self, frame_bytes: int) -> float:
+        """What a TNTN frame costs with the byte that goes before it on air."""
+        return airtime_ms(self.modulation, frame_bytes + HEADER_BYTES)
+
+    def budget(self) -> AirtimeBudget:
+        """A fresh hour under the rules of this channel's sub-band."""
+        return AirtimeBudget(band_of(self).share)
 
 
 class Region(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from app.errors import ForbiddenError
 from app.radio.airtime import HOUR_MS, airtime_ms, modulation
 from app.radio.parcel import Priority
-from app.radio.purses import RESERVES, Purses
+from app.radio.purses import RESERVES, Meter, Purses
 from app.radio.regions import REGIONS, Profile, band_of
 
 EU = REGIONS["EU868"].default
@@ -39,6 +39,31 @@ def test_each_class_leaves_its_reserve() -> None:
     spent = purses.spent_ms(EU, now_ms)
     assert spent[Priority.ALERT] == pytest.approx(36_000, abs=2 * one_ms)
     assert spent[Priority.BACKGROUND] == pytest.approx(180_000, abs=one_ms)
+
+
+def test_a_meter_is_the_purses_of_one_radio_as_the_flooding_machine_asks_for_them() -> None:
+    purses = Purses()
+    meter = Meter(EU, purses)
+    meter.spend(1000.0, 0, Priority.BACKGROUND)
+    meter.spend(500.0, 2000)
+    assert meter.by_priority(3000) == {Priority.ALERT: 0.0, Priority.PEOPLE: 500.0, Priority.BACKGROUND: 1000.0}
+    assert (meter.limit_ms, meter.spent_ms(3000), meter.available_ms(3000)) == (360_000, 1500.0, 358_500)
+    assert meter.ready_at_ms(324_000 - 1500, 3000, 36_000) == 3000
+    later_ms = meter.ready_at_ms(324_001 - 1500, 3000, 36_000)
+    assert later_ms is not None
+    assert later_ms > HOUR_MS
+    assert meter.ready_at_ms(324_001, 3000, 36_000) is None
+    assert Meter(EU, purses).spent_ms(3000) == 1500.0
+
+
+def test_what_a_radio_spends_by_itself_counts_against_us_once() -> None:
+    meter = Meter(EU)
+    meter.spend(10_000.0, 0)
+    meter.reported(0.1, 20_000)
+    assert meter.spent_ms(20_000) == 10_000
+    for _ in range(2):
+        meter.reported(1.0, 20_000)
+        assert meter.spent_ms(20_000) == pytest.approx(36_000)
 
 
 def test_an_empty_purse_says_when() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.errors import InputError
-from app.radio import airtime, profile
+from app.radio import airtime
 from app.radio.airtime import BANDWIDTHS_KHZ, airtime_ms, modulation
 from app.radio.dialects.on_air import HEADER_BYTES
 from app.radio.frame import FRAME_BYTES_MAX
@@ -43,15 +43,15 @@ def test_each_regions_default_carries_a_post_and_the_largest_frame_at_once(code:
     assert price(default, POST_BYTES - 12).frames == 1
 
 
-def test_the_defaults_of_europe_are_the_spines() -> None:
-    default, spine = REGIONS["EU868"].default, profile.EU868
-    assert (default.frequency_hz, default.modulation, default.power_dbm) == (
-        spine.frequency_hz,
-        spine.modulation,
-        spine.power_dbm,
-    )
+def test_the_bands_of_europe_are_those_of_the_airtime_command() -> None:
     bands = [(band.low_hz, band.high_hz, band.duty_cycle) for band in REGIONS["EU868"].bands]
     assert bands == [(band.low_hz, band.high_hz, band.duty_cycle) for band in airtime.EU868]
+
+
+def test_a_profile_says_what_it_is_and_never_sets_a_radio_louder() -> None:
+    assert REGIONS["EU868"].default.name == "EU868 · 869.525 MHz · SF9 · 125 kHz · 22 dBm"
+    assert msgspec.structs.replace(REGIONS["EU868"].default, power_dbm=13.9).radio_dbm == 13
+    assert REGIONS["AS923"].default.budget().limit_ms == 36_000
 
 
 @pytest.mark.parametrize("code", REGIONS)

@@ -23,7 +23,7 @@ from app.radio.supervisor import RadioSupervisor
 from tests.people import NOW_MINUTES, Person
 
 pytestmark = pytest.mark.anyio
-QUICK = Profile("a quick channel for tests", 866_500_000, modulation(7, 500.0, 5), 14)
+QUICK = Profile("EU868", 866_500_000, modulation(7, 500.0, 5), 14)
 NAMES = ["square", "valley"]
 SOON_S = 20
 

@@ -63,7 +63,6 @@ Event = Ready | Heard | Sent | Fault | Unresponsive | TextHeard | TelemetryHeard
 
 __all__ = [
     "AirtimeReported",
-    "DescribedDialect",
     "Dialect",
     "Event",
     "Fault",
@@ -83,6 +82,20 @@ class Dialect(Protocol):
     @property
     def is_ready(self) -> bool:
         """Whether `send` may be called now."""
+
+    @property
+    def frame_bytes_max(self) -> int:
+        """The longest frame that the radio carries; a longer one fails at once."""
+
+    @property
+    def floods_itself(self) -> bool:
+        """Whether the radios pass frames on by themselves: then say a thing once, and never forward."""
+
+    def airtime_ms(self, frame_bytes: int) -> float:
+        """What a frame costs through this radio, with all that goes before and behind it on air."""
+
+    def is_clear(self, now_ms: int) -> bool:
+        """Whether `send` may be called now, and the channel is free where the radio does not wait for that itself."""
 
     def open(self, now_ms: int) -> None:
         """The port is open."""
@@ -104,18 +117,3 @@ class Dialect(Protocol):
 
     def events(self) -> Sequence[Event]:
         """What happened since the last call."""
-
-
-class DescribedDialect(Dialect, Protocol):
-    """A dialect that knows what its radio makes of a frame. KISS modems do what the profile says and need none."""
-
-    @property
-    def frame_bytes_max(self) -> int:
-        """The longest frame that the radio carries; a longer one fails at once."""
-
-    @property
-    def floods_itself(self) -> bool:
-        """Whether the radios pass frames on by themselves: then say a thing once, and never forward."""
-
-    def airtime_ms(self, frame_bytes: int) -> float:
-        """What a frame costs through this radio, with all that goes before and behind it on air."""

@@ -96,6 +96,9 @@ _LISTEN = _Ask(encode_hardware(Hardware.IS_CHANNEL_BUSY), Hardware.CHANNEL_BUSY,
 class Kiss:
     """One modem on one port. `open` after each (re)opening of the port, `close` when it is gone."""
 
+    frame_bytes_max = PACKET_BYTES_MAX - on_air.HEADER_BYTES
+    floods_itself = False
+
     def __init__(self, profile: Profile) -> None:
         radio = RadioParameters(
             profile.frequency_hz,
@@ -107,7 +110,7 @@ class Kiss:
         self._tuned = _Ask(encode_hardware(Hardware.GET_RADIO), Hardware.RADIO, radio)
         self._setup = (
             _Ask(encode_hardware(Hardware.SET_RADIO, radio), Hardware.OK),
-            _Ask(encode_hardware(Hardware.SET_TX_POWER, bytes([profile.power_dbm])), Hardware.OK),
+            _Ask(encode_hardware(Hardware.SET_TX_POWER, bytes([profile.radio_dbm])), Hardware.OK),
             _Ask(encode_hardware(Hardware.SET_SIGNAL_REPORT, b"\x01"), Hardware.SIGNAL_REPORT, b"\x01", optional=True),
             self._tuned,
         )
@@ -131,6 +134,10 @@ class Kiss:
     def is_ready(self) -> bool:
         """Whether `send` may be called now."""
         return self._state is _State.READY and self._sent_due_ms is None
+
+    def airtime_ms(self, frame_bytes: int) -> float:
+        """What a frame costs: the modem sends what the profile says."""
+        return self._profile.frame_airtime_ms(frame_bytes)
 
     def is_clear(self, now_ms: int) -> bool:
         """Whether `send` may be called now. When it may but for the channel, asks the modem: poll, and ask again.

@@ -113,6 +113,10 @@ class Meshtastic:
         """Whether `send` may be called now."""
         return self._state is _State.READY and self._sending is None
 
+    def is_clear(self, now_ms: int) -> bool:
+        """Whether `send` may be called now: this radio waits for a free channel by itself."""
+        return self.is_ready
+
     def may_announce(self, now_ms: int) -> bool:
         """Whether `announce` may be called now: the switch is on, and the last text was not just now."""
         rested = self._last_text_ms is None or now_ms >= self._last_text_ms + TEXT_GAP_MS

@@ -106,6 +106,10 @@ class Rnode:
         """Whether `send` may be called now."""
         return self._state is _State.READY and self._sending is None and self._questions.current is None
 
+    def is_clear(self, now_ms: int) -> bool:
+        """Whether `send` may be called now: this radio waits for a free channel by itself."""
+        return self.is_ready
+
     def airtime_ms(self, frame_bytes: int) -> float:
         """What a frame of up to 508 bytes costs: its LoRa frames, with the firmware's own preamble."""
         modulation = msgspec.structs.replace(self._profile.modulation, preamble_symbols=self._preamble_symbols)
@@ -338,10 +342,10 @@ def _setup(profile: Profile) -> tuple[_Ask, ...]:
             lambda content: content == bandwidth_hz.to_bytes(4, "big"),
         ),
         _Ask(
-            codec.encode_byte(Command.TX_POWER, profile.power_dbm),
+            codec.encode_byte(Command.TX_POWER, profile.radio_dbm),
             Command.TX_POWER,
             # A board that can't do as much says what it can; more than was asked for would be against the law.
-            lambda content: len(content) == 1 and content[0] <= profile.power_dbm,
+            lambda content: len(content) == 1 and content[0] <= profile.radio_dbm,
         ),
         _set_byte(Command.SPREADING_FACTOR, modulation.spreading_factor),
         _set_byte(Command.CODING_RATE, modulation.coding_rate),

@@ -84,7 +84,7 @@ class Rui3:
     floods_itself = False
 
     def __init__(self, profile: Profile, rng: random.Random) -> None:
-        if profile.power_dbm < codec.POWERS_DBM[0]:
+        if profile.radio_dbm < codec.POWERS_DBM[0]:
             raise InputError(f"A RAK module sends with {codec.POWERS_DBM[0]} dBm at least.", "power")
         self._profile = profile
         self._rng = rng
@@ -94,7 +94,7 @@ class Rui3:
             profile.modulation.bandwidth_khz,
             profile.modulation.coding_rate,
             profile.modulation.preamble_symbols,
-            min(profile.power_dbm, codec.POWERS_DBM[-1]),
+            min(profile.radio_dbm, codec.POWERS_DBM[-1]),
         )
         self._state = _State.CLOSED
         self._reader = LineReader()
@@ -111,6 +111,10 @@ class Rui3:
     def is_ready(self) -> bool:
         """Whether `send` may be called now."""
         return self._state is _State.READY and self._sending is None and self._questions.current is None
+
+    def is_clear(self, now_ms: int) -> bool:
+        """Whether `send` may be called now: this radio waits for a free channel by itself."""
+        return self.is_ready
 
     def airtime_ms(self, frame_bytes: int) -> float:
         """What a frame costs: the module does what the profile says."""
