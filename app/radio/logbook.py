@@ -74,7 +74,7 @@ class LogView(Protocol):
 
 
 class Logbook:
-    """A LogView in memory: about 200 bytes an envelope; gone runs cost the same whatever their length."""
+    """A LogView in memory: about 350 bytes an envelope; gone runs cost the same whatever their length."""
 
     def __init__(self) -> None:
         self._logs: dict[int, _Log] = {}
