@@ -13,7 +13,7 @@ import aiosqlite
 import msgspec
 
 from app.clock import Clock, is_plausible, minutes_of
-from app.core import boards, directory
+from app.core import boards, directory, weather
 from app.core.bodies import (
     DeviceIntroduction,
     NodeIntroduction,
@@ -43,6 +43,9 @@ from app.store.envelopes import Origin, Parked, Placement, Statement
 
 FUTURE_MINUTES_MAX = 48 * 60
 """A record this far ahead of the node's clock waits until its time has come (DESIGN §10)."""
+
+WEATHER_SOURCE = "weather station"
+"""Of each station the latest hour stands on the board, as of an imported thing the latest record."""
 
 
 class Outcome(StrEnum):
@@ -242,7 +245,8 @@ class Door:
 def place(record: Record, identity: RecordId, *, by_node: bool) -> Placement | None:
     """Where a record stands; None for kinds that stand on no board and for bodies that cannot be read.
 
-    Only a node's import may stand for a thing elsewhere: a person's entry is that person's own.
+    Only a node's import may stand for a thing elsewhere: a person's entry is that person's own. Weather stands there only
+    as a node gathered it.
     """
     days = record.lifetime.days
     hidden_after = None if days is None else record.minutes + days * 24 * 60
@@ -271,6 +275,18 @@ def place(record: Record, identity: RecordId, *, by_node: bool) -> Placement | N
                     hidden_after,
                     entry.source if by_node else None,
                     entry.source_id if by_node else None,
+                )
+            case Kind.READING if by_node:
+                report = weather.decode_report(record.body)
+                return Placement(
+                    boards.Board.WEATHER,
+                    f"{report.name.casefold()}.{identity.hex()}",
+                    report.name,
+                    report.text,
+                    None,
+                    hidden_after,
+                    WEATHER_SOURCE,
+                    report.station,
                 )
             case _:
                 return None

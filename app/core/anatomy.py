@@ -32,6 +32,7 @@ _KINDS: dict[int, str] = {
     Kind.NODE: "introduction of a node",
     Kind.POST: "post",
     Kind.DIRECTORY: "directory entry",
+    Kind.READING: "weather reading",
 }
 
 

@@ -52,7 +52,11 @@ def board_of(kind: int) -> Board | None:
     return _BOARDS.get(kind)
 
 
-_BOARDS: dict[int, Board] = {Kind.POST: Board.BULLETIN, Kind.DIRECTORY: Board.DIRECTORY}
+_BOARDS: dict[int, Board] = {
+    Kind.POST: Board.BULLETIN,
+    Kind.DIRECTORY: Board.DIRECTORY,
+    Kind.READING: Board.WEATHER,
+}
 
 
 def _shortened(title: str) -> str:

@@ -70,6 +70,7 @@ class Kind(IntEnum):
     NODE = 1
     POST = 2
     DIRECTORY = 3
+    READING = 4
 
 
 class Record(msgspec.Struct, frozen=True):
