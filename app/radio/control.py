@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from app.core.bodies import NODE_INDEX_MAX
 from app.core.record import decode_varint, encode_varint
 from app.errors import DecodeError
-from app.radio.frame import COUNTER_MAX, FRAME_BYTES_MAX, VERSION, LinkKeys, NodeIndex
+from app.radio.frame import CONTROL_TYPE, COUNTER_MAX, FRAME_BYTES_MAX, VERSION, LinkKeys, NodeIndex
 from app.radio.iblt import Symbols, decode_symbols, encode_symbols
 from app.radio.request import (
     Compare,
@@ -34,8 +34,8 @@ from app.radio.request import (
     encode_wanted,
 )
 from app.radio.vector import Vector, decode_vector, encode_vector
+from app.radio.want import Want, decode_wants, encode_wants
 
-CONTROL_TYPE = 4
 HEADER_BYTES = 6
 TAG_BYTES = 16
 OVERHEAD_BYTES = HEADER_BYTES + TAG_BYTES + 1
@@ -59,6 +59,7 @@ class Kind(IntEnum):
     COMPARE = 4
     SYMBOLS = 5
     WANTED = 6
+    WANTS = 7
 
 
 class Sketch(msgspec.Struct, frozen=True):
@@ -69,7 +70,13 @@ class Sketch(msgspec.Struct, frozen=True):
     symbols: Symbols
 
 
-Message = Vector | Request | Gone | Compare | Sketch | Wanted
+class Wants(msgspec.Struct, frozen=True):
+    """Send me more symbols of these objects."""
+
+    wants: tuple[Want, ...]
+
+
+Message = Vector | Request | Gone | Compare | Sketch | Wanted | Wants
 
 
 class ControlFrame(msgspec.Struct, frozen=True):
@@ -218,6 +225,16 @@ def _decode_sketch(data: bytes) -> Sketch:
     return Sketch(data[0], up_to, decode_symbols(data[offset:]))
 
 
+def _encode_wants(message: Wants) -> bytes:
+    return encode_wants(message.wants)
+
+
+def _decode_wants(data: bytes) -> Wants:
+    if not data:
+        raise DecodeError("truncated", "The request names no object.")
+    return Wants(decode_wants(data))
+
+
 KINDS: dict[type[Message], Kind] = {
     Vector: Kind.VECTOR,
     Request: Kind.REQUEST,
@@ -225,6 +242,7 @@ KINDS: dict[type[Message], Kind] = {
     Compare: Kind.COMPARE,
     Sketch: Kind.SYMBOLS,
     Wanted: Kind.WANTED,
+    Wants: Kind.WANTS,
 }
 _CODECS: dict[int, tuple[Callable[..., bytes], Callable[[bytes], Message]]] = {
     Kind.VECTOR: (encode_vector, decode_vector),
@@ -233,4 +251,5 @@ _CODECS: dict[int, tuple[Callable[..., bytes], Callable[[bytes], Message]]] = {
     Kind.COMPARE: (encode_compare, decode_compare),
     Kind.SYMBOLS: (_encode_sketch, _decode_sketch),
     Kind.WANTED: (encode_wanted, decode_wanted),
+    Kind.WANTS: (_encode_wants, _decode_wants),
 }

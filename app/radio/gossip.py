@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from app.core.envelope import EnvelopeId, envelope_id
+from app.core.envelope import ENVELOPE_BYTES_MAX, EnvelopeId, envelope_id
 from app.errors import DecodeError
 from app.radio import patience
 from app.radio.airtime import AirtimeBudget
@@ -23,6 +23,7 @@ from app.radio.frame import (
     LinkKeys,
     NodeIndex,
     ReceiptFrame,
+    SymbolFrame,
     decode_frame,
     encode_frame,
     envelope_frame_bytes,
@@ -30,6 +31,7 @@ from app.radio.frame import (
 )
 from app.radio.parcel import (
     CountersNeeded,
+    Covered,
     EnvelopeHeard,
     Event,
     Held,
@@ -57,6 +59,10 @@ PEOPLE_RESERVE = 0.1
 """The share of the hour's airtime that only alerts may touch."""
 BACKGROUND_RESERVE = 0.5
 """The share that imports leave for what people write."""
+LONG_FRAMES = 4
+"""Patience with an envelope of many frames: those who lack some of them ask, are answered, and write it to the disk."""
+SYMBOLS_GAP_MS = 20_000
+"""A symbol after so much silence is no longer the same transmission: its sender tries again."""
 COUNTERS_LOW = 16
 """Ask for another block of receipt counters while this many are left."""
 
@@ -79,6 +85,7 @@ class _Item:
         "quiet_until_ms",
         "refused",
         "stored",
+        "symbol_ms",
         "unreported",
         "wake_wait_ms",
     )
@@ -92,6 +99,7 @@ class _Item:
         self.unreported: set[NodeIndex] = set()
         self.stored = False
         self.refused = False
+        self.symbol_ms = 0
         self.attempts = 0
         self.due_ms: int | None = None
         self.quiet_until_ms = forward_at_ms
@@ -100,6 +108,14 @@ class _Item:
     @property
     def is_idle(self) -> bool:
         return self.due_ms is None and (self.stored or self.refused)
+
+
+class Long(msgspec.Struct, frozen=True):
+    """An envelope of many frames whose turn has come: `attempts` before this one brought no answer."""
+
+    parcel: Parcel
+    hops: int
+    attempts: int
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -118,7 +134,11 @@ class _Flight(msgspec.Struct, frozen=True):
 
 
 class Gossip:
-    """The flooding machine of one node. `airtime_ms` prices a frame by its bytes."""
+    """The flooding machine of one node. `airtime_ms` prices a frame by its bytes.
+
+    With `repaired`, node logs bring what is lacking: a neighbor that is heard wakes only what nobody else holds, and
+    answers to requests, which come with hops at their maximum, are not acknowledged.
+    """
 
     def __init__(
         self,
@@ -127,8 +147,11 @@ class Gossip:
         budget: AirtimeBudget,
         airtime_ms: Callable[[int], float],
         rng: random.Random,
+        *,
+        repaired: bool = False,
     ) -> None:
         self._me = me
+        self._repaired = repaired
         self._link = link
         self._budget = budget
         self._airtime_ms = airtime_ms
@@ -151,9 +174,9 @@ class Gossip:
     # What the rest of the node says
 
     def offer(self, parcel: Parcel, holders: frozenset[NodeIndex], now_ms: int) -> bool:
-        """Send an envelope that is on this node's disk. False when it doesn't fit a frame or the table is full."""
+        """Send an envelope that is on this node's disk. False when it is too long or the table is full."""
         self._now_ms = now_ms
-        if not fits(parcel):
+        if len(parcel.envelope) > ENVELOPE_BYTES_MAX or not (self._repaired or fits(parcel)):
             return False
         item = self._items.get(prefix_of(parcel.envelope_id)) or self._insert(_Item(parcel, 0, now_ms))
         if item is None:
@@ -222,15 +245,60 @@ class Gossip:
         if frame.sender == self._me:
             self._events.append(Rejected("echo"))
             return
-        self._neighbors[frame.sender] = Neighbor(now_ms, signal)
-        self._keep_quiet(self._airtime_ms(len(data)), now_ms)
+        if isinstance(frame, SymbolFrame):
+            self._events.append(Rejected("type"))  # alone, this machine floods single frames
+            return
+        self.hear_node(frame.sender, self._airtime_ms(len(data)), signal, now_ms)
+        self.hear(frame, signal, now_ms)
+
+    def hear_node(self, node: NodeIndex, airtime_ms: float, signal: Signal, now_ms: int) -> None:
+        """A frame of another node that a member made, whatever it says."""
+        self._now_ms = now_ms
+        self._neighbors[node] = Neighbor(now_ms, signal)
+        self._keep_quiet(airtime_ms, now_ms)
+
+    def hear(self, frame: EnvelopeFrame | ReceiptFrame, signal: Signal, now_ms: int) -> None:
+        """What the frame says."""
         match frame:
             case EnvelopeFrame():
-                self._answers_until_ms = now_ms + patience.answers_ms(len(self._neighbors), self._rng)
+                if frame.hops < HOPS_MAX or not self._repaired:
+                    self._answers_until_ms = now_ms + patience.answers_ms(len(self._neighbors), self._rng)
                 self._hear_envelope(frame, signal, now_ms)
             case ReceiptFrame():
                 self._hear_receipt(frame, now_ms)
-        self._wake_for(frame.sender, now_ms)
+        self.wake_for(frame.sender, now_ms)
+
+    def hear_symbol(self, frame: SymbolFrame, now_ms: int) -> bool:
+        """A share of a long envelope. True when it is not known yet, and is to be assembled."""
+        item = self._items.get(EnvelopePrefix(frame.symbol.object_id))
+        if item is None:
+            return True
+        again = frame.sender in item.heard_from and now_ms - item.symbol_ms > SYMBOLS_GAP_MS
+        item.symbol_ms = now_ms
+        if not item.refused:
+            self._hear_holder(item, frame, repeated=again, now_ms=now_ms)
+        return False
+
+    def acknowledge(self, prefix: EnvelopePrefix, now_ms: int) -> None:
+        """Say that an envelope which left the table long ago is on the disk."""
+        if len(self._receipts) < RECEIPTS_MAX:
+            self._receipts.setdefault(prefix, now_ms + patience.receipt_ms(len(self._neighbors), self._rng))
+
+    def hear_covered(self, covered: Covered, now_ms: int) -> None:
+        """A node has these numbers of a log on its disk."""
+        for item in list(self._items.values()):
+            parcel = item.parcel
+            if parcel.entry == covered.index and covered.first <= parcel.number <= covered.last and not item.refused:
+                self._note_holders(item, {covered.node}, now_ms)
+
+    def knows(self, prefix: EnvelopePrefix) -> bool:
+        """Whether the envelope is in the table."""
+        return prefix in self._items
+
+    def has_stored(self, prefix: EnvelopePrefix) -> bool:
+        """Whether the envelope is in the table and on the disk."""
+        item = self._items.get(prefix)
+        return item is not None and item.stored
 
     def sent(self, now_ms: int, *, ok: bool = True) -> None:
         """The modem is done with the frame it was given; retry timers start here, not at queueing."""
@@ -258,6 +326,51 @@ class Gossip:
         self._keep_quiet(transmit.airtime_ms, now_ms)
         self._hello_due_ms = now_ms + patience.hello_ms(self._rng)
         return [transmit]
+
+    def rank(self, now_ms: int) -> float | None:
+        """How urgent what `poll` would send now is: 0 is most; None when nothing may go."""
+        return min((head.rank for head in self._heads(now_ms) if head.ready_ms <= now_ms), default=None)
+
+    @property
+    def answers_until_ms(self) -> int:
+        """Until then the channel belongs to receipts."""
+        return self._answers_until_ms
+
+    @property
+    def quiet_until_ms(self) -> int:
+        """Until then background traffic keeps silent."""
+        return self._channel_quiet_ms
+
+    def spoke(self, airtime_ms: float, now_ms: int) -> None:
+        """This node sends a frame that another machine made."""
+        self._keep_quiet(airtime_ms, now_ms)
+        self._hello_due_ms = now_ms + patience.hello_ms(self._rng)
+
+    def take_long(self, now_ms: int) -> list[Long]:
+        """Envelopes of many frames whose turn has come. Each waits for its `long_sent`."""
+        due = [item for item in self._items.values() if item.due_ms is not None and not fits(item.parcel)]
+        taken = [item for item in due if item.due_ms is not None and item.due_ms <= now_ms]
+        for item in taken:
+            item.due_ms = None
+            self._drop_receipt(prefix_of(item.parcel.envelope_id))
+        return [Long(item.parcel, min(item.hops, HOPS_MAX), item.attempts) for item in taken]
+
+    def long_sent(self, prefix: EnvelopePrefix, now_ms: int) -> None:
+        """The last frame of a long envelope's turn has left."""
+        item = self._items.get(prefix)
+        if item is not None:
+            item.attempts += 1
+            self._arm_retry(item, now_ms)
+
+    def long_deadline_ms(self) -> int | None:
+        """When to take long envelopes next."""
+        times = [item.due_ms for item in self._items.values() if item.due_ms is not None and not fits(item.parcel)]
+        return min(times, default=None)
+
+    def parcel(self, prefix: EnvelopePrefix) -> Parcel | None:
+        """An envelope of the table."""
+        item = self._items.get(prefix)
+        return None if item is None else item.parcel
 
     def deadline_ms(self) -> int | None:
         """When to poll again, if nothing else happens; None while the modem is sending or nothing waits."""
@@ -292,7 +405,10 @@ class Gossip:
             return
         if item.refused:
             return
-        repeated = frame.sender in item.heard_from
+        is_answer = self._repaired and frame.hops == HOPS_MAX
+        self._hear_holder(item, frame, repeated=frame.sender in item.heard_from and not is_answer, now_ms=now_ms)
+
+    def _hear_holder(self, item: _Item, frame: EnvelopeFrame | SymbolFrame, *, repeated: bool, now_ms: int) -> None:
         item.heard_from.add(frame.sender)
         self._note_holders(item, {frame.sender, frame.entry}, now_ms)
         if item.stored and item.parcel.entry != self._me:
@@ -353,11 +469,13 @@ class Gossip:
             if item.attempts == 0 and item.parcel.entry != self._me:
                 self._owe_receipt(item, now_ms)
 
-    def _wake_for(self, node: NodeIndex, now_ms: int) -> None:
+    def wake_for(self, node: NodeIndex, now_ms: int) -> None:
         """A node is heard: what it lacks is worth another try, sooner than the backoff says."""
         if node not in self._known:
             return
         for item in self._items.values():
+            if self._repaired and not (item.parcel.entry == self._me and self._is_wanted(item)):
+                continue
             if item.stored and not item.refused and node not in item.holders and item.quiet_until_ms <= now_ms:
                 item.quiet_until_ms = now_ms + item.wake_wait_ms
                 item.wake_wait_ms = min(2 * item.wake_wait_ms, patience.WAKE_MAX_MS)
@@ -367,6 +485,8 @@ class Gossip:
     # Deciding
 
     def _pass_on(self, item: _Item, now_ms: int) -> None:
+        if self._repaired and item.hops > HOPS_MAX:
+            return  # it was an answer: our next vector says that it arrived
         if not self._is_wanted(item) or item.hops > HOPS_MAX or len(item.heard_from) > COPIES_ENOUGH:
             self._owe_receipt(item, now_ms)
             return
@@ -430,7 +550,7 @@ class Gossip:
     def _heads(self, now_ms: int) -> list[_Head]:
         first: dict[Priority, tuple[int, _Item]] = {}
         for item in self._items.values():
-            if item.due_ms is not None:
+            if item.due_ms is not None and fits(item.parcel):
                 known = first.get(item.parcel.priority)
                 if known is None or item.due_ms < known[0]:
                     first[item.parcel.priority] = (item.due_ms, item)
@@ -485,6 +605,8 @@ class Gossip:
         return patience.patience_ms(self._cost_ms(item.parcel), len(self._neighbors))
 
     def _cost_ms(self, parcel: Parcel) -> float:
+        if not fits(parcel):
+            return LONG_FRAMES * self._airtime_ms(FRAME_BYTES_MAX)
         return self._airtime_ms(envelope_frame_bytes(len(parcel.envelope), parcel.number))
 
     def _ask_for_counters(self) -> None:
@@ -494,5 +616,5 @@ class Gossip:
 
 
 def fits(parcel: Parcel) -> bool:
-    """Whether the envelope fits one frame. Longer ones stay at their node until there are fragments."""
+    """Whether the envelope fits one frame. Longer ones go as symbols."""
     return envelope_frame_bytes(len(parcel.envelope), parcel.number) <= FRAME_BYTES_MAX

@@ -24,6 +24,10 @@ class Purpose(StrEnum):
     RETRY = "retry"
     RECEIPT = "receipt"
     HELLO = "hello"
+    SYMBOL = "symbol"
+    ANSWER = "answer"
+    VECTOR = "vector"
+    REPAIR = "repair"
 
 
 class Parcel(msgspec.Struct, frozen=True):
@@ -82,6 +86,21 @@ class Rejected(msgspec.Struct, frozen=True):
 
 class CountersNeeded(msgspec.Struct, frozen=True):
     """Few receipt counters are left: reserve a block on disk and call `grant`."""
+
+
+class EnvelopeWanted(msgspec.Struct, frozen=True):
+    """An envelope whose id begins so is to be sent: read it from the disk, and answer with `fetched`."""
+
+    prefix: EnvelopePrefix
+
+
+class Covered(msgspec.Struct, frozen=True):
+    """A node's vector, with the right checksum, says that it has these numbers of a log."""
+
+    node: NodeIndex
+    index: NodeIndex
+    first: int
+    last: int
 
 
 Event = EnvelopeHeard | Held | Rejected | CountersNeeded

@@ -23,6 +23,7 @@ from app.radio.control import (
     NeighborPurses,
     OwnCounters,
     Sketch,
+    Wants,
     open_control,
     seal_control,
 )
@@ -107,22 +108,23 @@ class Repair:
         self._answering.hear_entry(envelope_id, now_ms)
         self._watch_own(index, number)
 
-    def receive(self, data: bytes, now_ms: int) -> None:
-        """A control frame was heard. Never raises: what is wrong with it becomes a Rejected event."""
+    def receive(self, data: bytes, now_ms: int) -> ControlFrame | None:
+        """A control frame was heard: what it says. Never raises: what is wrong with it becomes a Rejected event."""
         try:
             frame = open_control(data, self._link)
         except DecodeError as error:
             self._reject(error.code)
-            return
+            return None
         if frame.sender == self._means.me:
             self._hear_own(frame)
-            return
+            return None
         fault = self._heard.admit(frame.sender, frame.counter)
         if fault is not None:
             self._reject(fault)
-            return
+            return None
         self._means.tally[f"{KINDS[type(frame.message)].name.lower()}-heard"] += 1
         self._dispatch(frame.sender, frame.message, now_ms)
+        return frame
 
     def sent(self, now_ms: int, *, ok: bool = True) -> None:
         """The modem is done with the last control frame."""
@@ -130,7 +132,17 @@ class Repair:
             self._asking.sent(now_ms, ok=ok)
         self._sent_kind = None
 
+    def pay(self, neighbor: int, airtime_ms: float, now_ms: int) -> bool:
+        """Take the price of a frame on this neighbor's behalf from its purse. False where there is less."""
+        paid = self._means.purses.spend(neighbor, airtime_ms, now_ms)
+        self._means.tally["capped"] += not paid
+        return paid
+
     # What goes on the air
+
+    def say(self, message: Message) -> SendControl | None:
+        """Seal a message of another machine; None while there are no counters."""
+        return None if self._own.is_empty else self._seal(message)
 
     def poll(self, now_ms: int) -> list[Output]:
         """The next thing to send, if one is due: call this when the radio could send it."""
@@ -189,6 +201,8 @@ class Repair:
                 self._comparing.hear_sketch(sender, message, now_ms)
             case Wanted():
                 self._comparing.hear_wanted(sender, message, now_ms)
+            case Wants():
+                pass  # whoever joins repair and fragments hears these too
             case _:
                 assert_never(message)
 

@@ -18,6 +18,7 @@ from app.radio.control import (
     NeighborPurses,
     OwnCounters,
     Sketch,
+    Wants,
     control_frame_bytes,
     open_control,
     seal_control,
@@ -30,6 +31,7 @@ from app.radio.vector import NodeLog, Vector, encode_vector
 from tests.radio.test_iblt import symbol_frames
 from tests.radio.test_request import compares, gones, requests, wanteds
 from tests.radio.test_vector import vectors
+from tests.radio.test_want import wants
 
 OURS = LinkKeys(b"s" * 16, (b"k" * 32, b"j" * 32))
 LAST_MONTH = LinkKeys(b"s" * 16, (b"j" * 32,))
@@ -38,7 +40,8 @@ ELSEWHERE = LinkKeys(b"t" * 16, (b"k" * 32,))
 SAID = Vector(0, 254, (NodeLog(3, 7, 99),))
 
 sketches = st.builds(Sketch, st.integers(0, 254), st.integers(1, 2**28 - 1), symbol_frames)
-messages = (vectors() | requests | gones | compares | sketches | wanteds).filter(
+wants_messages = st.builds(Wants, st.lists(wants, min_size=1, max_size=23).map(tuple))
+messages = (vectors() | requests | gones | compares | sketches | wanteds | wants_messages).filter(
     lambda message: control_frame_bytes(message) <= FRAME_BYTES_MAX
 )
 
