@@ -75,7 +75,7 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         epilog="examples:\n"
         "  bin/run --name 'Mill Bridge' --community 'Upper Valley'\n"
         "  bin/run --join tntn1-…            become a second node of a community\n"
-        "  bin/run --radio /dev/ttyUSB0      with a LoRa radio (MeshCore KISS modem firmware)",
+        "  bin/run --radio auto              with the LoRa radio that is found on USB",
     )
     add_data_option(run)
     run.add_argument("--http", type=_port, default=8080, metavar="PORT", help="port for HTTP (default: 8080)")
@@ -90,7 +90,16 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="join a community by the code that `tntn node invite` printed there (- reads it)",
     )
     run.add_argument(
-        "--radio", metavar="PORT", help="serial port of the LoRa radio; remembered (--radio none forgets it)"
+        "--radio",
+        metavar="PORT[,DIALECT]",
+        help="serial port of the LoRa radio, or auto for the one on USB; its dialect (kiss, rnode, rui3, meshtastic) is"
+        " asked unless it is given; remembered (--radio none forgets it)",
+    )
+    run.add_argument(
+        "--region",
+        metavar="REGION",
+        type=_region,
+        help="whose radio rules hold here: EU868, US915, AU915, AS923 or IN865; remembered (default: EU868)",
     )
     run.set_defaults(run=_run)
 
@@ -154,6 +163,14 @@ def _keeper_link(options: argparse.Namespace) -> int:
 
     print(asyncio.run(link()))
     return 0
+
+
+def _region(text: str) -> str:
+    from app.radio.regions import REGIONS
+
+    if text not in REGIONS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no region of this version; there are {', '.join(REGIONS)}")
+    return text
 
 
 def _port(text: str) -> int:

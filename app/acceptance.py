@@ -245,8 +245,8 @@ class Door:
 def place(record: Record, identity: RecordId, *, by_node: bool) -> Placement | None:
     """Where a record stands; None for kinds that stand on no board and for bodies that cannot be read.
 
-    Only a node's import may stand for a thing elsewhere: a person's entry is that person's own. Weather stands there only
-    as a node gathered it.
+    Only a node's import may stand for a thing elsewhere: a person's entry is that person's own. Weather stands
+    there only as a node gathered it.
     """
     days = record.lifetime.days
     hidden_after = None if days is None else record.minutes + days * 24 * 60
@@ -283,7 +283,7 @@ def place(record: Record, identity: RecordId, *, by_node: bool) -> Placement | N
                     f"{report.name.casefold()}.{identity.hex()}",
                     report.name,
                     report.text,
-                    None,
+                    record.body,
                     hidden_after,
                     WEATHER_SOURCE,
                     report.station,

@@ -21,7 +21,7 @@ from app.front import UPLOAD_BYTES_MAX, Application, Front
 from app.page_cache import PageCache
 from app.radio.supervisor import RadioSupervisor
 from app.routes import api, boards, failures, health, node, people, records, today
-from app.routes.site import NeighborHeard, RadioDescription, Site
+from app.routes.site import Channel, NeighborHeard, RadioDescription, Site
 
 API_VERSION = "1"
 SWEEP_SECONDS = 60
@@ -139,7 +139,7 @@ class _RadioOnPage:
         status, now_ms = self._radio.status(), self._node.clock.monotonic_ms()
         return RadioDescription(
             port=status.port,
-            profile=status.profile,
+            profile=status.profile.name,
             fault=status.fault,
             used_ms=status.spent_ms,
             budget_ms=status.limit_ms,
@@ -147,5 +147,16 @@ class _RadioOnPage:
             neighbors=tuple(
                 NeighborHeard(index, now_ms - heard.heard_ms, heard.signal.rssi_dbm, heard.signal.snr_db)
                 for index, heard in status.neighbors.items()
+            ),
+            radio=status.radio,
+            purses=tuple((priority.name.lower(), ms) for priority, ms in status.spent_by_class.items()),
+            refused=tuple(sorted(status.rejected.items())),
+            channel=Channel(
+                status.profile.region,
+                status.profile.modulation.spreading_factor,
+                status.profile.modulation.bandwidth_khz,
+                status.profile.modulation.coding_rate,
+                status.profile.modulation.preamble_symbols,
+                status.frame_bytes_max,
             ),
         )

@@ -85,7 +85,7 @@ async def _run_only_here(options: argparse.Namespace, clock: Clock) -> int:
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         context = tls_context(certificates)
-        async with serving(node, listeners, context, await _radio(node, options.radio)):
+        async with serving(node, listeners, context, await _radio(node, options.radio, options.region)):
             await _announce(node, listeners, options.host)
             renewal = asyncio.create_task(_renew(options.data, clock, context), name="certificates: renew")
             await stop.wait()
@@ -208,16 +208,22 @@ async def _renew(data: Path, clock: Clock, context: ssl.SSLContext) -> None:
             context.load_cert_chain(certificates.chain, certificates.key)
 
 
-async def _radio(node: Node, asked: str | None) -> "RadioSupervisor | None":
-    """The radio on the port that was given now or before; `none` forgets it."""
+async def _radio(node: Node, asked: str | None, region: str | None) -> "RadioSupervisor | None":
+    """The radio that was asked for now or before, under the rules of its region; `none` forgets it."""
+    from app.radio.choice import parse_choice
+
     port = node.identity.radio_port if asked is None else None if asked == "none" else asked
+    choice = None if port is None else parse_choice(port)
     if port != node.identity.radio_port:
         await node.store.node.set_radio_port(port)
-    if port is None:
+    if region is not None and region != node.identity.radio_region:
+        await node.store.node.set_radio_region(region)
+    if choice is None:
         return None
+    from app.radio.regions import REGIONS
     from app.radio.supervisor import RadioSupervisor
 
-    return RadioSupervisor(node, port)
+    return RadioSupervisor(node, choice, REGIONS[region or node.identity.radio_region].default)
 
 
 async def _announce(node: Node, listeners: Listeners, host: str) -> None:

@@ -110,7 +110,8 @@ class WeatherReport(msgspec.Struct, frozen=True):
 def decode_report(body: bytes) -> WeatherReport:
     """A report from a record's body. DecodeError for anything else; quantities of later versions are left out."""
     fields = decode_map(body)
-    known = {Quantity(key): value for key, value in _map(fields.get(6)).items() if key in set(Quantity)}
+    measured = _map(fields.get(6)).items()
+    known = {Quantity(key): value for key, value in measured if type(key) is int and key in set(Quantity)}
     if not known:
         raise DecodeError("body", "A reading measures something.")
     return WeatherReport(
@@ -183,7 +184,8 @@ class Stations:
         for station, hour in list(self._hours.items()):
             if hour.hour < minutes // HOUR_MINUTES:
                 self._close(station)
-        reports, self._over = self._over, []
+        reports = [report for report in self._over if report.hour != minutes // HOUR_MINUTES]
+        self._over = [report for report in self._over if report.hour == minutes // HOUR_MINUTES]
         return reports
 
     def _hour(self, station: str, number: int) -> _Hour | None:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import termios
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 
 import serial
 import serial_asyncio
@@ -20,6 +20,8 @@ INPUT_BYTES_MAX = 64 * 1024
 """Six seconds of the line at full speed: a reader that is later than that has lost its packets anyway."""
 OUTPUT_BYTES_MAX = 16 * 1024
 """A modem that leaves this much unread does not work."""
+SOME_PORT = "any USB port"
+"""What stands for the port until one was found."""
 REOPEN_FIRST_S = 0.5
 REOPEN_MAX_S = 15.0
 """A radio that is plugged in again is back within this time."""
@@ -91,10 +93,15 @@ class SerialConnection(asyncio.Protocol):
 
 
 class SerialLink:
-    """A port by its path, opened again and again. `fault` says why it is not open, None while it is."""
+    """A port, opened again and again. `fault` says why it is not open, None while it is.
 
-    def __init__(self, port: str, reopen_first_s: float = REOPEN_FIRST_S) -> None:
-        self.port = port
+    The port is a path, or a function that finds one each time: it may take its time, and raises DeviceError when there
+    is none. `port` is the one that was opened last.
+    """
+
+    def __init__(self, port: str | Callable[[], str], reopen_first_s: float = REOPEN_FIRST_S) -> None:
+        self.port = port if isinstance(port, str) else SOME_PORT
+        self._find: Callable[[], str] = (lambda: port) if isinstance(port, str) else port
         self.fault: str | None = "The radio has not been opened yet."
         self._reopen_first_s = reopen_first_s
 
@@ -133,6 +140,7 @@ class SerialLink:
         return connection
 
     def _open_port(self) -> serial.Serial:
+        self.port = self._find()
         try:
             return serial.Serial(self.port, BAUD, exclusive=True)
         except FileNotFoundError as error:

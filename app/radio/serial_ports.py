@@ -1,6 +1,7 @@
 """The serial ports of this machine, and what is on them: pyserial's list, and a probe on a port. A blocking shell.
 
-For commands that run beside a node, not in it: a node's own radio is serial_link's affair.
+`examine` is for commands that run beside a node; a running node asks through serial_link, and learns here only which
+ports there are.
 """
 
 import termios
@@ -12,6 +13,7 @@ import serial
 from serial.tools import list_ports
 
 from app.errors import DeviceError
+from app.radio import usb
 from app.radio.dialects.catalog import DialectName
 from app.radio.probe import Probe
 
@@ -34,6 +36,38 @@ def serial_ports() -> list[SerialPort]:
     """All ports, those on USB first, each by its name."""
     ports = [SerialPort(port.device, port.vid, port.pid) for port in list_ports.comports()]
     return sorted(ports, key=lambda port: (port.vendor is None, port.device))
+
+
+class RadioFinder:
+    """Finds the ports that a radio may hang on, one after the other: a call gives the next one.
+
+    A port that turned out to be no radio gets its turn again after the others; `keep` stays with one that is.
+    """
+
+    def __init__(self) -> None:
+        self._last = ""
+        self._is_kept = False
+
+    def __call__(self) -> str:
+        """The next port. DeviceError when nothing here looks like a radio."""
+        devices = [port.device for port in serial_ports() if _may_be_radio(port)]
+        if not devices:
+            raise DeviceError("No radio was found on any USB port. Plug it in; the node goes on without it.")
+        if not (self._is_kept and self._last in devices):
+            self._last = next((device for device in devices if device > self._last), devices[0])
+        self._is_kept = False
+        return self._last
+
+    def keep(self) -> None:
+        """There is a radio on the port that was given last: try that one first when it comes back."""
+        self._is_kept = True
+
+
+def order_for(device: str) -> Sequence[DialectName]:
+    """In which order the dialects are asked for on a port, by its USB chip."""
+    port = next((port for port in serial_ports() if port.device == device), None)
+    chip = None if port is None else usb.chip_of(port.vendor, port.product)
+    return usb.COMMON_ORDER if chip is None else chip.order
 
 
 def examine(device: str, order: Sequence[DialectName]) -> Probe:
@@ -59,6 +93,10 @@ def _converse(port: serial.Serial, order: Sequence[DialectName]) -> Probe:
             received += port.read(min(port.in_waiting, READ_BYTES_MAX))
             probe.receive(received, _now_ms())
     return probe
+
+
+def _may_be_radio(port: SerialPort) -> bool:
+    return usb.chip_of(port.vendor, port.product) is not None and not usb.is_bootloader(port.vendor, port.product)
 
 
 def _sentence(error: str) -> str:

@@ -1,7 +1,8 @@
-"""The radio of a node: serial port, modem, flooding, door and roster, tied together. A shell.
+"""The radio of a node: serial port, dialect, flooding, door and roster, tied together. A shell.
 
 What comes from the air is judged by the machines and the door; here it is only carried and counted. Nothing that
-a stranger sends, and no cable that is pulled, ends the node.
+a stranger sends, and no cable that is pulled, ends the node. And nothing that the region's rules forbid goes out,
+whoever asks for it: `_send` looks at each frame.
 """
 
 import asyncio
@@ -17,9 +18,26 @@ from app.core.record import Kind, Lifetime
 from app.errors import DecodeError, DeviceError, StoreError
 from app.feed import Lagged, Subscription
 from app.founding import Node
-from app.radio.dialects.kiss import Fault, Heard, Kiss, Ready, Sent, Unresponsive
+from app.radio import regions
+from app.radio.choice import RadioChoice
+from app.radio.dialects.catalog import DialectName, speak
+from app.radio.dialects.dialect import (
+    AirtimeReported,
+    Dialect,
+    Event,
+    Fault,
+    Heard,
+    Ready,
+    Sent,
+    TelemetryHeard,
+    TextHeard,
+    Unresponsive,
+)
+from app.radio.dialects.meshtastic import Meshtastic, MeshtasticSettings
+from app.radio.dialects.on_air import HEADER_BYTES
 from app.radio.frame import LinkKeys, NodeIndex
 from app.radio.gossip import Gossip
+from app.radio.guest import Guest
 from app.radio.parcel import (
     CountersNeeded,
     EnvelopeHeard,
@@ -27,11 +45,15 @@ from app.radio.parcel import (
     Neighbor,
     Parcel,
     Priority,
+    Purpose,
     Rejected,
     Transmit,
 )
+from app.radio.probe import Finding, Probe
 from app.radio.profile import EU868, Profile
+from app.radio.purses import RESERVES, Meter
 from app.radio.serial_link import SerialConnection, SerialLink
+from app.radio.serial_ports import RadioFinder, order_for
 from app.store.envelopes import Entry, Origin
 from app.store.node import COUNTER_BLOCK
 
@@ -49,31 +71,43 @@ class RadioStatus(msgspec.Struct, frozen=True):
     """The radio as the keeper's page shows it. `fault` is a sentence, None while the radio works."""
 
     port: str
-    profile: str
+    radio: str | None
+    profile: Profile
     is_ready: bool
     fault: str | None
     spent_ms: float
+    spent_by_class: dict[Priority, float]
     limit_ms: float
     sent: dict[str, int]
     heard: int
     rejected: dict[str, int]
     waiting: dict[Priority, int]
     neighbors: dict[NodeIndex, Neighbor]
+    frame_bytes_max: int
 
 
 class RadioSupervisor:
     """Runs the radio of one node until it is cancelled."""
 
-    def __init__(self, node: Node, port: str, profile: Profile = EU868, rng: random.Random | None = None) -> None:
+    def __init__(
+        self, node: Node, choice: RadioChoice, profile: Profile = EU868, rng: random.Random | None = None
+    ) -> None:
         self._node = node
         self._me = NodeIndex(node.identity.index)
+        self._choice = choice
         self._profile = profile
-        self._link = SerialLink(port)
-        self._kiss = Kiss(profile)
-        self._budget = profile.budget()
+        self._lawful_bytes_max = regions.frame_bytes_max(profile)
+        self._finder = RadioFinder()
+        self._link = SerialLink(choice.port or self._finder)
+        self._dialect: Dialect | None = None
+        self._finding: Finding | None = None
+        self._no_answer: str | None = None
+        self._budget = Meter(profile)
         self._rng = rng or random.SystemRandom()
         self._gossip: Gossip | None = None
+        self._guest = Guest(node, self._rng)
         self._is_ready = False
+        self._is_announcing = False
         self._counts: Counter[str] = Counter()
         self._sent: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
@@ -95,23 +129,26 @@ class RadioSupervisor:
         gossip = self._gossip
         return RadioStatus(
             port=self._link.port,
-            profile=self._profile.name,
+            radio=None if self._finding is None else self._finding.describe(),
+            profile=self._profile,
             is_ready=self._is_ready,
-            fault=self._link.fault or (None if self._is_ready else "The radio does not answer yet."),
+            fault=None if self._is_ready else self._link.fault or self._no_answer or "The radio does not answer yet.",
             spent_ms=self._budget.spent_ms(self._now_ms()),
+            spent_by_class=self._budget.by_priority(self._now_ms()),
             limit_ms=self._budget.limit_ms,
             sent=dict(self._sent),
             heard=self._counts["heard"],
             rejected=dict(self._rejected),
             waiting={} if gossip is None else gossip.waiting(),
             neighbors={} if gossip is None else gossip.neighbors(),
+            frame_bytes_max=self._frame_bytes_max(),
         )
 
     async def _run(self) -> None:
         identity = self._node.identity
         epochs = await self._node.store.node.epoch_keys(identity.space_id)
         link = LinkKeys(identity.space_id, tuple(epoch.link for epoch in epochs))
-        gossip = Gossip(self._me, link, self._budget, self._profile.frame_airtime_ms, self._rng)
+        gossip = Gossip(self._me, link, self._budget, self._price_ms, self._rng)
         self._gossip = gossip
         with self._node.feed.subscribe() as subscription:
             await self._reload(gossip)
@@ -119,6 +156,7 @@ class RadioSupervisor:
                 tasks.create_task(self._follow_feed(gossip, subscription), name="radio: feed")
                 tasks.create_task(self._reload_now_and_then(gossip), name="radio: reload")
                 tasks.create_task(self._write_disk(gossip), name="radio: disk")
+                tasks.create_task(self._guest.run(), name="radio: guest")
                 tasks.create_task(self._keep_connected(gossip), name="radio: port")
 
     # From the node to the air
@@ -132,6 +170,7 @@ class RadioSupervisor:
                     await self._reload_roster(gossip)
                 if event.source != "radio":
                     self._offer(gossip, event)
+                    await self._guest.offer(event)
 
     async def _reload_now_and_then(self, gossip: Gossip) -> None:
         while True:
@@ -197,60 +236,159 @@ class RadioSupervisor:
     async def _keep_connected(self, gossip: Gossip) -> None:
         async with contextlib.aclosing(self._link.connections(self._wake)) as connections:
             async for connection in connections:
-                self._kiss.open(self._now_ms())
-                gossip.greet(self._now_ms())
                 try:
-                    await self._converse(gossip, connection)
+                    dialect = self._dialect = await self._meet(connection)
+                    dialect.open(self._now_ms())
+                    gossip.greet(self._now_ms())
+                    await self._converse(gossip, dialect, connection)
                 except DeviceError as error:
-                    _log.warning("%s", error.message)
+                    if self._no_answer != error.message:
+                        _log.warning("%s", error.message)
+                    self._no_answer = error.message
                     self._rejected["port"] += 1
                 finally:
                     self._is_ready = False
-                    self._kiss.close()
-                    self._dispatch(gossip)
+                    if self._dialect is not None:
+                        self._dialect.close()
+                        self._dispatch(gossip, self._dialect)
+                        self._dialect = None
 
-    async def _converse(self, gossip: Gossip, connection: SerialConnection) -> None:
-        while True:
+    async def _meet(self, connection: SerialConnection) -> Dialect:
+        """The machine for the radio on the port: by the keeper's word, or by asking. DeviceError when none answers."""
+        name = self._choice.dialect
+        finding = Finding(name) if name is not None else await self._ask(connection)
+        self._finding, self._no_answer = finding, None
+        self._finder.keep()
+        # Whether anything is announced is the guest's to decide, at each moment.
+        return speak(finding.dialect, self._profile, self._rng, MeshtasticSettings(announces=True))
+
+    async def _ask(self, connection: SerialConnection) -> Finding:
+        order = list(await asyncio.to_thread(order_for, self._link.port))
+        if self._finding is not None:
+            # Most likely it is still what it was.
+            order.sort(key=lambda name: name is not self._finding_name())
+        probe = Probe(order)
+        probe.open(self._now_ms())
+        while not probe.is_over:
             self._wake.clear()
-            self._kiss.receive(connection.take(), self._now_ms())
-            self._dispatch(gossip)
-            due_ms = gossip.deadline_ms()
-            if due_ms is not None and due_ms <= self._now_ms() and self._kiss.is_clear(self._now_ms()):
-                for transmit in gossip.poll(self._now_ms()):
-                    self._send(transmit)
-            data = self._kiss.poll(self._now_ms())
+            probe.receive(connection.take(), self._now_ms())
+            data = probe.poll(self._now_ms())
             if data:
                 connection.write(data)
-            if not self._dispatch(gossip):
-                await self._sleep(gossip)
+            if not probe.is_over:
+                await self._wait_until(probe.deadline_ms())
+        if probe.finding is None:
+            raise DeviceError(
+                f"Nothing on {self._link.port} speaks as a LoRa radio does. Stop the node, and `tntn radio probe` tells"
+                " more."
+            )
+        return probe.finding
 
-    def _send(self, transmit: Transmit) -> None:
+    def _finding_name(self) -> DialectName | None:
+        return None if self._finding is None else self._finding.dialect
+
+    async def _converse(self, gossip: Gossip, dialect: Dialect, connection: SerialConnection) -> None:
+        while True:
+            self._wake.clear()
+            dialect.receive(connection.take(), self._now_ms())
+            self._dispatch(gossip, dialect)
+            due_ms = gossip.deadline_ms()
+            if due_ms is not None and due_ms <= self._now_ms() and dialect.is_clear(self._now_ms()):
+                for transmit in gossip.poll(self._now_ms()):
+                    self._send(gossip, dialect, transmit)
+            self._announce(dialect)
+            data = dialect.poll(self._now_ms())
+            if data:
+                connection.write(data)
+            if not self._dispatch(gossip, dialect):
+                await self._sleep(gossip, dialect)
+
+    def _frame_bytes_max(self) -> int:
+        """The longest frame that both the region's rules and the radio take."""
+        lawful = self._lawful_bytes_max
+        return lawful if self._dialect is None else min(lawful, self._dialect.frame_bytes_max)
+
+    def _price_ms(self, frame_bytes: int) -> float:
+        """What a frame costs through the radio that is there, or through one that does what the profile says."""
+        if self._dialect is None:
+            return self._profile.frame_airtime_ms(frame_bytes)
+        return self._dialect.airtime_ms(frame_bytes)
+
+    def _send(self, gossip: Gossip, dialect: Dialect, transmit: Transmit) -> None:
+        if dialect.floods_itself and transmit.purpose is Purpose.FORWARD:
+            # The radios pass it on by themselves: once more from us would be once too often.
+            self._sent["left to the radios"] += 1
+            gossip.sent(self._now_ms())
+            return
+        refusal = self._refusal(dialect, len(transmit.frame))
+        if refusal is not None:
+            _log.warning("A frame was not sent. %s", refusal)
+            self._rejected["rules"] += 1
+            gossip.sent(self._now_ms(), ok=False)
+            return
         self._sent[transmit.purpose] += 1
         _log.debug("%s: %d bytes, %.0f ms", transmit.purpose, len(transmit.frame), transmit.airtime_ms)
-        self._kiss.send(transmit.frame, self._now_ms())
+        dialect.send(transmit.frame, self._now_ms())
 
-    def _dispatch(self, gossip: Gossip) -> bool:
+    def _refusal(self, dialect: Dialect, frame_bytes: int) -> str | None:
+        """Why this frame may not go out here; None when it may."""
+        if frame_bytes > dialect.frame_bytes_max:
+            return f"It has {frame_bytes} bytes; this radio carries {dialect.frame_bytes_max}."
+        if self._budget.spent_ms(self._now_ms()) > self._budget.limit_ms:
+            return "The airtime of this hour is spent."
+        if isinstance(dialect, Meshtastic):
+            # It keeps the rules of the region that it is set to, and is ready only where that is ours.
+            return None
+        return regions.check(self._profile, frame_bytes + HEADER_BYTES)
+
+    def _announce(self, dialect: Dialect) -> None:
+        """Say the next title aloud, in airtime that nobody else wants."""
+        text = self._guest.next_announcement()
+        if text is None or not isinstance(dialect, Meshtastic) or not dialect.may_announce(self._now_ms()):
+            return
+        cost_ms = dialect.text_airtime_ms(text)
+        reserve_ms = RESERVES[Priority.BACKGROUND] * self._budget.limit_ms
+        if self._budget.ready_at_ms(cost_ms, self._now_ms(), reserve_ms) != self._now_ms():
+            return
+        self._budget.spend(cost_ms, self._now_ms(), Priority.BACKGROUND)
+        self._sent["announcement"] += 1
+        self._is_announcing = True
+        self._guest.announced()
+        dialect.announce(text, self._now_ms())
+
+    def _dispatch(self, gossip: Gossip, dialect: Dialect) -> bool:
         """Carry events between the machines; whether there were any."""
-        events = self._kiss.events()
+        events = dialect.events()
         for event in events:
-            match event:
-                case Ready():
-                    self._is_ready = True
-                case Heard(frame, signal):
-                    self._counts["heard"] += 1
-                    gossip.receive(frame, signal, self._now_ms())
-                case Sent(ok):
-                    gossip.sent(self._now_ms(), ok=ok)
-                case Fault(reason):
-                    self._rejected[reason] += 1
-                case Unresponsive():
-                    raise DeviceError(f"The radio on {self._link.port} does not answer. It is opened again.")
+            self._take(gossip, event)
         for work in gossip.events():
             if isinstance(work, Rejected):
                 self._rejected[work.reason] += 1
             else:
                 self._queue(gossip, work)
         return bool(events)
+
+    def _take(self, gossip: Gossip, event: Event) -> None:
+        match event:
+            case Ready():
+                self._is_ready = True
+            case Heard(frame, signal):
+                self._counts["heard"] += 1
+                gossip.receive(frame, signal, self._now_ms())
+            case Sent(ok):
+                if not self._is_announcing:
+                    gossip.sent(self._now_ms(), ok=ok)
+                self._is_announcing = False
+            case Fault(reason):
+                self._rejected[reason] += 1
+            case Unresponsive():
+                raise DeviceError(f"The radio on {self._link.port} does not answer. It is opened again.")
+            case AirtimeReported(percent):
+                self._budget.reported(percent, self._now_ms())
+            case TextHeard() | TelemetryHeard():
+                why_not = self._guest.hear(event, self._now_ms())
+                if why_not is not None:
+                    self._rejected[why_not] += 1
 
     def _queue(self, gossip: Gossip, work: EnvelopeHeard | Held | CountersNeeded) -> None:
         try:
@@ -262,12 +400,15 @@ class RadioSupervisor:
             elif isinstance(work, CountersNeeded):
                 gossip.grant(0, 0)  # none yet: it asks again
 
-    async def _sleep(self, gossip: Gossip) -> None:
-        deadlines = [self._kiss.deadline_ms()]
+    async def _sleep(self, gossip: Gossip, dialect: Dialect) -> None:
+        deadlines = [dialect.deadline_ms()]
         gossip_ms = gossip.deadline_ms()
         if gossip_ms is not None and gossip_ms > self._now_ms():
             deadlines.append(gossip_ms)  # what is due already waits for the modem's word
-        due_ms = min((deadline for deadline in deadlines if deadline is not None), default=None)
+        await self._wait_until(min((deadline for deadline in deadlines if deadline is not None), default=None))
+
+    async def _wait_until(self, due_ms: int | None) -> None:
+        """Until then, or until something happened."""
         timeout_s = None if due_ms is None else max(0, due_ms - self._now_ms()) / 1000
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):

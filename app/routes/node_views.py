@@ -13,6 +13,8 @@ from app.store.overview import NodeHolding, Overview
 MINUTE_MS = 60_000
 HOUR_MS = 3_600_000
 DAY_MS = 86_400_000
+PURSES = {"alert": "alerts", "people": "people", "background": "what can wait"}
+"""The purses of the airtime, in words."""
 FULL_PERCENT = 90
 """From here on the disk is drawn in red."""
 
@@ -33,16 +35,29 @@ class GaugeView(msgspec.Struct, frozen=True):
     words: str
 
 
+class PurseView(msgspec.Struct, frozen=True):
+    """What one class has spent, as a piece of the ruler: `start` and `width` in percent of the hour."""
+
+    name: str
+    words: str
+    start: float
+    width: float
+
+
 class RadioView(msgspec.Struct, frozen=True):
     """The radio's part of the page."""
 
     port: str
+    radio: str | None
+    region: str
     profile: str
     fault: str | None
     airtime: GaugeView
+    purses: list[PurseView]
     used: str
     budget: str
     waiting: int
+    refused: tuple[tuple[str, int], ...]
 
 
 class NodeView(msgspec.Struct, frozen=True):
@@ -97,8 +112,32 @@ def _peer(holding: NodeHolding, envelopes: int, radio: RadioDescription | None) 
 def _radio(radio: RadioDescription) -> RadioView:
     percent = round(100 * radio.used_ms / radio.budget_ms) if radio.budget_ms else 0
     used, budget = seconds_words(radio.used_ms), seconds_words(radio.budget_ms)
-    gauge = GaugeView(min(percent, 100), f"{used} of {budget} of airtime used this hour, {percent} percent")
-    return RadioView(radio.port, radio.profile, radio.fault, gauge, used, budget, radio.waiting)
+    purses = _purses(radio)
+    shares = "; ".join(f"{purse.words} for {purse.name}" for purse in purses)
+    words = f"{used} of {budget} of airtime used this hour, {percent} percent" + (f": {shares}" if shares else "")
+    return RadioView(
+        radio.port,
+        radio.radio,
+        "" if radio.channel is None else radio.channel.region,
+        radio.profile,
+        radio.fault,
+        GaugeView(min(percent, 100), words),
+        purses,
+        used,
+        budget,
+        radio.waiting,
+        radio.refused,
+    )
+
+
+def _purses(radio: RadioDescription) -> list[PurseView]:
+    views, start = [], 0.0
+    for purse, ms in radio.purses:
+        width = min(round(100 * ms / radio.budget_ms, 1), 100 - start) if radio.budget_ms else 0.0
+        if width > 0:
+            views.append(PurseView(PURSES.get(purse, purse), seconds_words(ms), start, width))
+            start = round(start + width, 1)
+    return views
 
 
 def _disk(site: Site) -> GaugeView:

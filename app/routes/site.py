@@ -43,8 +43,23 @@ class NeighborHeard(msgspec.Struct, frozen=True):
     snr_db: float | None
 
 
+class Channel(msgspec.Struct, frozen=True):
+    """How the community's radios talk: what a phone needs to tell a notice's cost before it is sent."""
+
+    region: str
+    spreading_factor: int
+    bandwidth_khz: float
+    coding_rate: int
+    preamble_symbols: int
+    frame_bytes_max: int
+
+
 class RadioDescription(msgspec.Struct, frozen=True):
-    """The radio now. `fault` is a sentence, None while it works; `used_ms` of `budget_ms` an hour went out."""
+    """The radio now. `fault` is a sentence, None while it works; `used_ms` of `budget_ms` an hour went out.
+
+    `radio` says what was found on the port. `purses` are the classes' shares of what went out, by name; `refused` counts
+    what was not sent or not taken, by reason.
+    """
 
     port: str
     profile: str
@@ -53,6 +68,10 @@ class RadioDescription(msgspec.Struct, frozen=True):
     budget_ms: float
     waiting: int
     neighbors: tuple[NeighborHeard, ...]
+    radio: str | None = None
+    purses: tuple[tuple[str, float], ...] = ()
+    refused: tuple[tuple[str, int], ...] = ()
+    channel: Channel | None = None
 
 
 class Radio(Protocol):

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from app.clock import unix_ms_of
 from app.core.boards import Board
+from app.core.record import Kind
 from app.routes.listings import ListingView, listing_view
 from app.store.boards import Standing
 
@@ -83,7 +84,7 @@ def entry_view(standing: Standing, today: date | None) -> EntryView:
         standing.kept_by,
         standing.record_id[0] % CANVASES + 1,
         standing.ref is not None,
-        None if standing.body is None else listing_view(standing.body, today),
+        _listing(standing, today),
     )
 
 
@@ -108,8 +109,14 @@ def record_view(standing: Standing, titles: dict[Board, str], today: date | None
         until,
         None if until_words is None else until_words.rsplit(",", 1)[0],
         standing.record_id[0] % CANVASES + 1,
-        None if standing.body is None else listing_view(standing.body, today),
+        _listing(standing, today),
     )
+
+
+def _listing(standing: Standing, today: date | None) -> ListingView | None:
+    if standing.kind != Kind.DIRECTORY or standing.body is None:
+        return None
+    return listing_view(standing.body, today)
 
 
 def reply_view(standing: Standing) -> ReplyView:

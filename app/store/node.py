@@ -21,6 +21,8 @@ class NodeIdentity(msgspec.Struct, frozen=True):
     community: str
     join_policy: JoinPolicy
     radio_port: str | None
+    radio_region: str = "EU868"
+    radio_announces: bool = False
 
     @property
     def key(self) -> DeviceKey:
@@ -50,12 +52,14 @@ class NodeStore:
     async def identity(self) -> NodeIdentity | None:
         """This node, or None before its first start."""
         row = await self._database.read_one(
-            "SELECT seed, node_index, name, space, community, join_policy, radio_port FROM node"
+            "SELECT seed, node_index, name, space, community, join_policy, radio_port, radio_region, radio_announces"
+            " FROM node"
         )
         if row is None:
             return None
-        seed, index, name, space, community, join_policy, radio_port = row
-        return NodeIdentity(seed, index, name, SpaceId(space), community, JoinPolicy(join_policy), radio_port)
+        seed, index, name, space, community, join_policy, port, region, announces = row
+        policy = JoinPolicy(join_policy)
+        return NodeIdentity(seed, index, name, SpaceId(space), community, policy, port, region, bool(announces))
 
     async def establish(self, identity: NodeIdentity, epoch: Epoch) -> None:
         """Write the first identity and epoch. ConflictError when the folder has a node already."""
@@ -103,6 +107,14 @@ class NodeStore:
     async def set_radio_port(self, port: str | None) -> None:
         async with self._database.write() as tx:
             await tx.execute("UPDATE node SET radio_port = ?", (port,))
+
+    async def set_radio_region(self, region: str) -> None:
+        async with self._database.write() as tx:
+            await tx.execute("UPDATE node SET radio_region = ?", (region,))
+
+    async def set_radio_announces(self, announces: bool) -> None:
+        async with self._database.write() as tx:
+            await tx.execute("UPDATE node SET radio_announces = ?", (announces,))
 
     async def reserve_index(self, maximum: int) -> int:
         """A roster index that neither the roster nor an earlier invitation has. ConflictError when none is left."""

@@ -16,6 +16,7 @@ from app.core.record import RecordId
 from app.errors import StoreFullError
 from app.founding import Node, invite, start_node
 from app.radio.airtime import modulation
+from app.radio.choice import RadioChoice
 from app.radio.ether_ports import EtherPorts, linked
 from app.radio.field import Field, line
 from app.radio.profile import Profile
@@ -55,7 +56,9 @@ class Village:
         self.nodes = {"square": square, "valley": valley}
         for name, node in self.nodes.items():
             await node.feed.start()
-            self.radios[name] = RadioSupervisor(node, str(self.folder / "radios" / name), QUICK, random.Random(name))
+            self.radios[name] = RadioSupervisor(
+                node, RadioChoice(str(self.folder / "radios" / name)), QUICK, random.Random(name)
+            )
 
     async def knows(self, name: str, record: RecordId) -> bool:
         return await self.nodes[name].store.envelopes.holds(record) is not None

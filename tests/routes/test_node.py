@@ -12,6 +12,7 @@ from app.core.membership import RosterNode, decode_invitation
 from app.founding import Node
 from app.radio.frame import NodeIndex
 from app.radio.parcel import Neighbor, Priority, Signal
+from app.radio.profile import EU868
 from app.radio.supervisor import RadioStatus, RadioSupervisor
 from app.server import create_app
 from app.store.keeper import LINK_MS, SESSION_MS
@@ -136,19 +137,22 @@ class _Radio:
     def status(self) -> RadioStatus:
         return RadioStatus(
             port="/dev/ttyUSB0",
-            profile="EU868",
+            radio="RNode, firmware 1.85",
+            profile=EU868,
             is_ready=False,
             fault="The radio on /dev/ttyUSB0 is gone.",
             spent_ms=13_700,
+            spent_by_class={Priority.ALERT: 0, Priority.PEOPLE: 9_700, Priority.BACKGROUND: 4_000},
             limit_ms=36_000,
             sent={},
             heard=2,
-            rejected={},
+            rejected={"mac": 3, "stale": 1},
             waiting={Priority.PEOPLE: 3, Priority.BACKGROUND: 1},
             neighbors={
                 NodeIndex(1): Neighbor(-6 * 60_000, Signal(-97, 5.6)),
                 NodeIndex(2): Neighbor(0, Signal(None, None)),
             },
+            frame_bytes_max=231,
         )
 
 
@@ -159,7 +163,12 @@ async def test_the_radio_and_the_other_nodes(node: Node) -> None:
     async with httpx.AsyncClient(transport=transport, base_url=HTTPS) as client:
         page = (await client.get("/node")).text
     assert "13.7 s <small>of 36 s used this hour" in page
-    assert 'width="38%"' in page
+    assert '<rect class="f " width="26.9%" height="100%"' in page
+    assert '<rect class="f later" x="26.9%" width="11.1%" height="100%"' in page
+    assert "<dt>Radio</dt><dd>RNode, firmware 1.85</dd>" in page
+    assert "<dt>Region</dt><dd>EU868</dd>" in page
+    assert "EU868 · 869.525 MHz · SF9 · 125 kHz · 22 dBm" in page
+    assert "<dt>mac</dt><dd>3</dd>" in page
     assert "The radio on /dev/ttyUSB0 is gone." in page
     assert "<dt>Frames waiting</dt><dd>4</dd>" in page
     assert "North Valley" in page

@@ -119,3 +119,21 @@ async def test_the_version_of_the_data_changes_when_another_connection_commits(t
     assert await ours.data_version() != before
     await ours.close()
     await theirs.close()
+
+
+async def test_a_node_of_version_1_keeps_its_port_and_gets_a_region(tmp_path: Path) -> None:
+    earlier = tmp_path / "migrations"
+    earlier.mkdir()
+    shutil.copy(MIGRATIONS / "0001_spine.sql", earlier)
+    database = await open_database(tmp_path, earlier)
+    async with database.write() as tx:
+        await tx.execute(
+            "INSERT INTO node (id, seed, node_index, name, space, community, join_policy, index_reserved, radio_port)"
+            " VALUES (1, zeroblob(32), 0, 'Mill', zeroblob(16), 'Valley', 'open', 0, '/dev/ttyUSB0')"
+        )
+    await database.close()
+    database = await open_database(tmp_path)
+    assert await database.read("SELECT radio_port, radio_region, radio_announces FROM node") == [
+        ("/dev/ttyUSB0", "EU868", 0)
+    ]
+    await database.close()

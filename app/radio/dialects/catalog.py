@@ -3,6 +3,8 @@
 import random
 from enum import StrEnum
 
+import msgspec
+
 from app.radio.dialects.dialect import Dialect
 from app.radio.dialects.kiss import Kiss
 from app.radio.dialects.meshtastic import Meshtastic, MeshtasticSettings
@@ -20,6 +22,11 @@ class DialectName(StrEnum):
     MESHTASTIC = "meshtastic"
 
 
+MESHTASTIC_REGIONS = {"EU868": (3,), "US915": (1,), "AU915": (6,), "AS923": (5, 8, 12, 17, 18), "IN865": (10,)}
+"""The regions of Meshtastic's settings (LoRaConfig.RegionCode in its protobufs) that lie in one of ours: a radio that
+is set to another place's rules is not used."""
+
+
 def speak(
     name: DialectName, profile: Profile, rng: random.Random, meshtastic: MeshtasticSettings | None = None
 ) -> Dialect:
@@ -32,4 +39,6 @@ def speak(
         case DialectName.RUI3:
             return Rui3(profile, rng)
         case DialectName.MESHTASTIC:
-            return Meshtastic(rng, meshtastic)
+            settings = meshtastic or MeshtasticSettings()
+            regions = MESHTASTIC_REGIONS.get(profile.region, ())
+            return Meshtastic(rng, msgspec.structs.replace(settings, regions=regions))

@@ -66,12 +66,16 @@ _SIGNING_FIRMWARE = (2, 8)
 
 
 class MeshtasticSettings(msgspec.Struct, frozen=True):
-    """What the keeper chose. `channel` is a channel's name in the radio's settings; empty is the primary one."""
+    """What the keeper chose. `channel` is a channel's name in the radio's settings; empty is the primary one.
+
+    `regions` are the radio's own settings that fit the community's region, by their numbers; empty takes any.
+    """
 
     channel: str = ""
     hop_limit: int = HOP_LIMITS[0]
     reads_texts: bool = True
     announces: bool = False
+    regions: tuple[int, ...] = ()
 
 
 class _State(Enum):
@@ -288,6 +292,8 @@ class Meshtastic:
             return "settings"
         if self._lora.region == 0:
             return "no region"
+        if self.settings.regions and self._lora.region not in self.settings.regions:
+            return "another region"
         if not self._lora.tx_enabled:
             return "sending is off"
         wanted = self.settings.channel
