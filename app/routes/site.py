@@ -57,8 +57,8 @@ class Channel(msgspec.Struct, frozen=True):
 class RadioDescription(msgspec.Struct, frozen=True):
     """The radio now. `fault` is a sentence, None while it works; `used_ms` of `budget_ms` an hour went out.
 
-    `radio` says what was found on the port. `purses` are the classes' shares of what went out, by name; `refused` counts
-    what was not sent or not taken, by reason.
+    `radio` says what was found on the port. `purses` are the classes' shares of what went out, by name; `refused`
+    counts what was not sent or not taken, by reason.
     """
 
     port: str

@@ -5,8 +5,10 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import anyio
+import msgspec
 import pytest
 
 from app.clock import MINUTE_MS, SystemClock, unix_ms_of
@@ -15,13 +17,22 @@ from app.core.envelope import seal
 from app.core.record import RecordId
 from app.errors import StoreFullError
 from app.founding import Node, invite, start_node
+from app.radio import probe
 from app.radio.airtime import modulation
 from app.radio.choice import RadioChoice
-from app.radio.ether_ports import EtherPorts, linked
+from app.radio.dialects.kiss import Kiss
+from app.radio.dialects.meshtastic_messages import BROADCAST, Data, MeshPacket
+from app.radio.dialects.meshtastic_messages import Port as PortNumber
+from app.radio.ether import Ether
+from app.radio.ether_ports import EtherPorts, Port, linked
 from app.radio.field import Field, line
+from app.radio.modem import Modem
 from app.radio.profile import Profile
 from app.radio.supervisor import RadioSupervisor
 from tests.people import NOW_MINUTES, Person
+from tests.radio.emulators.meshtastic import Meshtastic as MeshtasticRadio
+from tests.radio.emulators.rnode import Rnode as RnodeRadio
+from tests.radio.emulators.rui3 import Rui3 as Rui3Radio
 
 pytestmark = pytest.mark.anyio
 QUICK = Profile("EU868", 866_500_000, modulation(7, 500.0, 5), 14)
@@ -59,6 +70,9 @@ class Village:
             self.radios[name] = RadioSupervisor(
                 node, RadioChoice(str(self.folder / "radios" / name)), QUICK, random.Random(name)
             )
+
+    async def is_ready(self) -> bool:
+        return all(radio.status().is_ready for radio in self.radios.values())
 
     async def knows(self, name: str, record: RecordId) -> bool:
         return await self.nodes[name].store.envelopes.holds(record) is not None
@@ -202,3 +216,167 @@ async def test_a_full_disk_costs_a_copy_not_the_record(village: Village, monkeyp
         await eventually(lambda: village.knows("valley", record))
     assert len(refusals) == 2
     assert village.radios["valley"].status().rejected["disk"] == 2
+
+
+# Radios of every kind
+
+
+class OnEther:
+    """An emulated radio as `EtherPorts` drives a modem: it is told the time with what it receives."""
+
+    def __init__(self, radio: Any) -> None:
+        self.radio = radio
+
+    def receive(self, data: bytes, now_ms: float = 0.0) -> None:
+        self.radio.receive(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.radio, name)
+
+
+KINDS: dict[str, Callable[[str, Ether, random.Random], Any]] = {
+    "kiss": Modem,
+    "rnode": lambda name, ether, rng: OnEther(RnodeRadio(name, ether, rng)),
+    "rui3": lambda name, ether, rng: OnEther(Rui3Radio(name, ether, rng, ECHO="1")),
+    "meshtastic": lambda name, ether, rng: OnEther(
+        MeshtasticRadio(name, ether, rng, node=0x1000 + ord(name[0]), is_chatty=True)
+    ),
+}
+
+
+def equip(village: Village, *kinds: str, seed: int = 5) -> None:
+    field = Field([], line(NAMES, 110.0), random.Random(seed))
+    for name, kind in zip(NAMES, kinds, strict=True):
+        field.modems[name] = KINDS[kind](name, field.ether, random.Random(name + kind))
+    village.field = field
+
+
+def deliver(village: Village, name: str, packet: MeshPacket) -> None:
+    village.field.modems[name].deliver(packet)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "words"),
+    [
+        (("rnode", "kiss"), "RNode, firmware 1.85"),
+        (("rui3", "rnode"), "RAK module with RUI3, firmware RUI_4.2.1_RAK3172-E"),
+        (("meshtastic", "meshtastic"), "Meshtastic, firmware 2.7.11.ee68575"),
+    ],
+)
+async def test_each_kind_is_found_and_carries_a_post(village: Village, kinds: tuple[str, str], words: str) -> None:
+    square = village.nodes["square"]
+    person = Person(square.identity.space_id)
+    equip(village, *kinds)
+    async with ether(village):
+        await eventually(village.is_ready)
+        for modem in village.field.modems.values():
+            modem.violations.clear()  # the questions that were meant for others
+        await square.door.post(person.introduce())
+        record = await write(square, person, "Apples for eggs")
+        await eventually(lambda: village.knows("valley", record))
+        status = village.radios["square"].status()
+        assert (status.radio, status.fault) == (words, None)
+        assert "rules" not in status.rejected
+        assert not any(modem.violations for modem in village.field.modems.values())
+
+
+async def test_another_kind_of_radio_is_plugged_in_instead(village: Village) -> None:
+    square = village.nodes["square"]
+    person = Person(square.identity.space_id)
+    equip(village, "rui3", "kiss")
+    async with ether(village):
+        await square.door.post(person.introduce())
+        first = await write(square, person, "Before")
+        await eventually(lambda: village.knows("valley", first))
+
+    async def is_missed() -> bool:
+        return village.radios["square"].status().fault is not None
+
+    await eventually(is_missed)
+    second = await write(square, person, "While the radio was away")
+    equip(village, "rnode", "kiss", seed=6)
+    async with ether(village):
+        await eventually(lambda: village.knows("valley", second))
+        radio = village.radios["square"].status().radio
+        assert radio is not None
+        assert radio.startswith("RNode")
+
+
+async def test_a_port_with_something_else_on_it_says_so_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probe, "ANSWER_MS", 20)
+    node = await start_node(tmp_path / "node", RunningClock(), name="Alone")
+    port = Port()
+    radio = RadioSupervisor(node, RadioChoice(port.path), QUICK)
+    task = asyncio.create_task(radio.run())
+
+    async def is_said() -> bool:
+        return "speaks as a LoRa radio" in (radio.status().fault or "")
+
+    await eventually(is_said)
+    assert radio.status().radio is None
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    port.close()
+    await node.close()
+
+
+async def test_a_guest_in_meshtastic_s_network(village: Village) -> None:
+    square = village.nodes["square"]
+    person = Person(square.identity.space_id)
+    await square.store.node.set_radio_announces(True)
+    await village.radios["square"]._guest.look()
+    equip(village, "meshtastic", "meshtastic")
+    async with ether(village):
+        await eventually(village.is_ready)
+        deliver(village, "valley", MeshPacket(7, BROADCAST, 99, Data(PortNumber.TEXT, b"Lost goat")))
+        await square.door.post(person.introduce())
+        record = await write(square, person, "Apples for eggs\nTwo crates.")
+
+        async def is_announced() -> bool:
+            return village.radios["square"].status().sent.get("announcement", 0) == 1
+
+        await eventually(is_announced)
+        await eventually(lambda: village.knows("valley", record))
+    assert len(village.radios["valley"]._guest._notes._waiting) >= 1
+
+
+# The region's rules
+
+
+async def test_what_the_rules_forbid_does_not_go_out_whoever_asks(village: Village) -> None:
+    radio = village.radios["square"]
+    kiss = Kiss(QUICK)
+    loud = msgspec.structs.replace(QUICK, power_dbm=20)
+    for profile, frame_bytes, words in (
+        (QUICK, 300, "bytes"),
+        (loud, 50, "EIRP"),
+        (msgspec.structs.replace(QUICK, frequency_hz=868_650_000), 50, "outside"),
+        (msgspec.structs.replace(QUICK, region="US915"), 50, "US915"),
+    ):
+        radio._profile = profile
+        refusal = radio._refusal(kiss, frame_bytes)
+        assert refusal is not None
+        assert words in refusal
+    radio._profile = QUICK
+    assert radio._refusal(kiss, 200) is None
+    radio._budget.spend(radio._budget.limit_ms + 1, radio._now_ms())
+    assert radio._refusal(kiss, 200) == "The airtime of this hour is spent."
+
+
+async def test_an_unlawful_profile_never_sends_a_frame(village: Village) -> None:
+    square = village.nodes["square"]
+    person = Person(square.identity.space_id)
+    village.radios["square"]._profile = msgspec.structs.replace(QUICK, power_dbm=30)
+    async with ether(village) as ports:
+        await square.door.post(person.introduce())
+        await write(square, person, "Shouted")
+
+        async def is_refused() -> bool:
+            return village.radios["square"].status().rejected.get("rules", 0) > 0
+
+        await eventually(is_refused)
+        assert village.radios["square"].status().sent == {}
+        assert village.radios["valley"].status().neighbors == {}
+        assert set(ports.ports) == set(NAMES)
