@@ -367,10 +367,10 @@ class Gossip:
         times = [item.due_ms for item in self._items.values() if item.due_ms is not None and not fits(item.parcel)]
         return min(times, default=None)
 
-    def parcel(self, prefix: EnvelopePrefix) -> Parcel | None:
-        """An envelope of the table."""
+    def hops(self, prefix: EnvelopePrefix) -> int:
+        """What a frame of ours with this envelope says; the maximum for what is not in the table."""
         item = self._items.get(prefix)
-        return None if item is None else item.parcel
+        return HOPS_MAX if item is None else min(item.hops, HOPS_MAX)
 
     def deadline_ms(self) -> int | None:
         """When to poll again, if nothing else happens; None while the modem is sending or nothing waits."""

@@ -140,6 +140,11 @@ class Repair:
 
     # What goes on the air
 
+    @property
+    def can_seal(self) -> bool:
+        """Whether a counter is left."""
+        return not self._own.is_empty
+
     def say(self, message: Message) -> SendControl | None:
         """Seal a message of another machine; None while there are no counters."""
         return None if self._own.is_empty else self._seal(message)

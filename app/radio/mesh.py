@@ -1,0 +1,622 @@
+"""The mesh: one machine that a node's radio runs. Flooding, repair by node logs, and fragments, on one hour of airtime.
+
+New envelopes are flooded (gossip.py); what was lost, and whoever was away, is mended by node logs (repair.py);
+envelopes of more than one frame travel as symbols (fragment.py, assembly.py). Whatever is heard enters by the same
+door, and is spoken of once it is on the disk. Pure: time, randomness and counters come from the caller.
+Spec: docs/protocol/radio-mesh.md.
+"""
+
+import random
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from app.core.envelope import EnvelopeId, envelope_id
+from app.errors import DecodeError
+from app.radio.airtime import AirtimeBudget
+from app.radio.assembly import Assembler
+from app.radio.control import ControlFrame, Kind, Wants
+from app.radio.fragment import ObjectId, cut_for
+from app.radio.frame import (
+    FRAME_BYTES_MAX,
+    HOPS_MAX,
+    LOG_NUMBER_MAX,
+    EnvelopeFrame,
+    EnvelopePrefix,
+    LinkKeys,
+    NodeIndex,
+    ReceiptFrame,
+    SymbolFrame,
+    decode_frame,
+    encode_frame,
+    envelope_frame_bytes,
+    is_control,
+)
+from app.radio.gossip import BACKGROUND_RESERVE, PEOPLE_RESERVE, Gossip, Long
+from app.radio.logbook import KnownLog, Logbook, LogEntry, LogView
+from app.radio.means import RepairEvent, SendControl, SendEntry
+from app.radio.outbox import Order, Outbox
+from app.radio.parcel import (
+    CountersNeeded,
+    Covered,
+    EnvelopeHeard,
+    EnvelopeWanted,
+    Event,
+    Held,
+    Neighbor,
+    Parcel,
+    Priority,
+    Purpose,
+    Rejected,
+    Signal,
+    Transmit,
+    prefix_of,
+)
+from app.radio.repair import Repair
+from app.radio.span import Span, Spans, holds, normal
+from app.radio.vector import Vector
+from app.radio.want import Trust, Want
+
+NEIGHBOR_SHARE = 0.5
+"""Of the hour's airtime, what repair may spend on one neighbor: whoever comes back from a week away is served within
+hours, and nobody can make a node spend all it has."""
+REPAIR_RESERVE = 0.2
+"""The share of the hour that answers to requests leave: for what people write, and for alerts."""
+OWN_LEAP_MAX = 4096
+"""A node that was restored from a backup learns of its own later numbers. Beyond so many, somebody invented them, and
+would use up its log."""
+PLACES_MAX = 256
+"""Places of heard envelopes that wait for the disk: as many as envelopes do, with the places a few have twice."""
+SPEAKERS_MAX = 512
+"""Objects of which is remembered who spoke of them last, and pays for questions about them."""
+ACKNOWLEDGED_MAX = 512
+ACKNOWLEDGE_MS = 60_000
+"""An old envelope that is said again, by whoever lost our receipt or by a replay, is acknowledged so often."""
+SERVE_DELAY_MS = (200, 1_500)
+"""For the one that is asked for symbols, or sent the last ones."""
+HELP_FRAMES = (8, 20)
+"""Others who hold the object wait so many frames' time, in which the first one would have been heard."""
+CONTROL_RANK = 0.7
+"""After alerts and receipts, before what people write: short, rare, and capped for each neighbor."""
+_RESERVES = {Priority.ALERT: 0.0, Priority.PEOPLE: REPAIR_RESERVE, Priority.BACKGROUND: BACKGROUND_RESERVE}
+_AFTER_FLOODING = 0.1
+"""Answers go after the new envelopes of their class."""
+
+
+MeshEvent = Event | EnvelopeWanted | Covered | RepairEvent
+
+
+class _Spot(msgspec.Struct, frozen=True):
+    """Where a heard envelope stands, and whose frame brought it."""
+
+    entry: NodeIndex
+    number: int
+    sender: NodeIndex
+    size: int
+
+
+class Mesh:
+    """The radio machine of one node. `log` holds what is on the disk; `heard` are saved counters.
+
+    `airtime_ms` prices a frame by its bytes. `neighbor_ms_per_hour` caps what repair spends on one neighbor.
+    """
+
+    def __init__(
+        self,
+        me: NodeIndex,
+        link: LinkKeys,
+        budget: AirtimeBudget,
+        airtime_ms: Callable[[int], float],
+        rng: random.Random,
+        *,
+        log: LogView | None = None,
+        heard: Mapping[int, int] | None = None,
+        neighbor_ms_per_hour: float | None = None,
+    ) -> None:
+        self._me = me
+        self._link = link
+        self._budget = budget
+        self._airtime_ms = airtime_ms
+        self._rng = rng
+        self._frame_ms = airtime_ms(FRAME_BYTES_MAX)
+        self._log = Logbook() if log is None else log
+        self._gossip = Gossip(me, link, budget, airtime_ms, rng, repaired=True)
+        share_ms = NEIGHBOR_SHARE * budget.limit_ms if neighbor_ms_per_hour is None else neighbor_ms_per_hour
+        self._repair = Repair(me, link, self._log, airtime_ms, rng, neighbor_ms_per_hour=share_ms, heard=heard or {})
+        self._assembler = Assembler(self._frame_ms, rng)
+        self._outbox = Outbox(me, rng)
+        self._long = dict(self._long_entries())
+        self._places: dict[EnvelopeId, list[_Spot]] = {}
+        self._dropped: dict[int, Spans] = {}
+        self._covered: dict[tuple[NodeIndex, int], int] = {}
+        self._speakers: dict[EnvelopePrefix, NodeIndex] = {}
+        self._acknowledged: dict[EnvelopePrefix, int] = {}
+        self._askers: deque[Callable[[int, int], None]] = deque()
+        self._flight: Order | str | None = None
+        self._now_ms = 0
+        self._events: list[MeshEvent] = []
+
+    # What the rest of the node says
+
+    def offer(self, parcel: Parcel, holders: frozenset[NodeIndex], now_ms: int) -> bool:
+        """Send an envelope that is on this node's disk. False when it is too long or the table is full."""
+        self.logged(LogEntry(parcel.entry, parcel.number, parcel.envelope_id, len(parcel.envelope)), now_ms)
+        return self._gossip.offer(parcel, holders, now_ms)
+
+    def logged(self, entry: LogEntry, now_ms: int, sender: int | None = None) -> None:
+        """An envelope is on the disk at this place: tell of it, and send it to who asks."""
+        self._now_ms = now_ms
+        if not 0 < entry.number <= LOG_NUMBER_MAX:
+            return
+        prefix = prefix_of(entry.envelope_id)
+        if is_long(entry):
+            self._long[prefix] = entry
+            self._assembler.finish(ObjectId(prefix))
+        self._repair.stored(entry, now_ms, sender)
+
+    def stored(self, envelope_id: EnvelopeId, now_ms: int, priority: Priority = Priority.PEOPLE) -> None:
+        """The envelope is on the disk now: pass it on, or say that it is here."""
+        for spot in self._places.pop(envelope_id, []):
+            self.logged(LogEntry(spot.entry, spot.number, envelope_id, spot.size), now_ms, spot.sender)
+        self._gossip.stored(envelope_id, now_ms, priority)
+
+    def refused(self, envelope_id: EnvelopeId, now_ms: int | None = None) -> None:
+        """The envelope is forged or broken: remember it, to drop its copies unseen."""
+        for spot in self._places.pop(envelope_id, []):
+            self._repair.refused(spot.sender, self._now_ms if now_ms is None else now_ms)
+        self._gossip.refused(envelope_id)
+
+    def forget(self, envelope_id: EnvelopeId) -> None:
+        """The disk did not take it: the next copy is another chance."""
+        self._places.pop(envelope_id, None)
+        self._gossip.forget(envelope_id)
+        self._assembler.forget(ObjectId(prefix_of(envelope_id)))
+
+    def gone(self, index: int, span: Span) -> None:
+        """These entries expired here, were withdrawn, or dropped: they are neither sent nor taken again."""
+        self._dropped[index] = normal((*self._dropped.get(index, ()), span))
+        self._repair.gone(index, span)
+
+    def known_nodes(self, nodes: frozenset[NodeIndex], now_ms: int) -> None:
+        """The roster's nodes."""
+        self._now_ms = now_ms
+        self._gossip.known_nodes(nodes, now_ms)
+
+    def pair_keys(self, keys: Mapping[int, bytes]) -> None:
+        """The keys that this node shares with one other each, by that node's index."""
+        self._link = msgspec.structs.replace(self._link, pairs=dict(keys))
+
+    def grant(self, first: int, count: int) -> None:
+        """Counters that are reserved on disk, for whoever asked first. None at all: it asks again."""
+        if not self._askers:
+            return
+        asker = self._askers.popleft()
+        if count:
+            asker(first, count)
+        else:
+            self._ask_for_counters(asker)
+
+    def greet(self, now_ms: int) -> None:
+        """The radio is on the air: say so soon, and what is here."""
+        self._now_ms = now_ms
+        self._gossip.greet(now_ms)
+        self._repair.start(now_ms)
+
+    def fetched(self, prefix: EnvelopePrefix, parcel: Parcel | None) -> None:
+        """What was wanted from the disk; None when it is not there."""
+        if parcel is None:
+            self._outbox.missing(prefix)
+        else:
+            self._outbox.keep(parcel)
+
+    # What the air says
+
+    def receive(self, data: bytes, signal: Signal, now_ms: int) -> None:
+        """A frame was heard. Never raises: what is wrong with it becomes a Rejected event."""
+        self._now_ms = now_ms
+        airtime_ms = self._airtime_ms(min(len(data), FRAME_BYTES_MAX))
+        if is_control(data):
+            frame = self._repair.receive(data, now_ms)
+            if frame is not None:
+                self._hear_control(frame, airtime_ms, signal, now_ms)
+            return
+        try:
+            said = decode_frame(data, self._link)
+        except DecodeError as error:
+            self._reject(error.code)
+            return
+        if said.sender == self._me:
+            self._reject("echo")
+            return
+        self._gossip.hear_node(said.sender, airtime_ms, signal, now_ms)
+        match said:
+            case EnvelopeFrame():
+                self._hear_envelope(said, signal, now_ms)
+            case SymbolFrame():
+                self._hear_symbol(said, signal, now_ms)
+            case ReceiptFrame():
+                for prefix in said.prefixes:
+                    self._assembler.held_by(ObjectId(prefix), said.sender)
+                self._gossip.hear(said, signal, now_ms)
+
+    def sent(self, now_ms: int, *, ok: bool = True) -> None:
+        """The modem is done with the frame it was given; retry timers start here, not at queueing."""
+        self._now_ms = now_ms
+        flight, self._flight = self._flight, None
+        if isinstance(flight, Order):
+            self._ordered(flight, now_ms, ok=ok)
+        elif flight == "flooding":
+            self._gossip.sent(now_ms, ok=ok)
+        elif flight == "control":
+            self._repair.sent(now_ms, ok=ok)
+
+    # What goes on the air
+
+    def poll(self, now_ms: int) -> list[Transmit]:
+        """The next frame for the modem, if one may go now. After one, `sent` must come before the next."""
+        self._now_ms = now_ms
+        if self._flight is not None:
+            return []
+        for long in self._gossip.take_long(now_ms):
+            self._order_long(long, now_ms)
+        self._events += [EnvelopeWanted(prefix) for prefix in self._outbox.to_fetch(now_ms)]
+        for _, send in sorted(self._choices(now_ms), key=lambda choice: choice[0]):
+            transmit = send(now_ms)
+            if transmit is not None:
+                return [transmit]
+        return []
+
+    def deadline_ms(self) -> int | None:
+        """When to poll again, if nothing else happens; None while the modem is sending or nothing waits."""
+        if self._flight is not None:
+            return None
+        times = [self._gossip.deadline_ms(), self._gossip.long_deadline_ms(), self._control_ready_ms()]
+        times += [self._order_ready_ms(order) for order in self._orders()]
+        return min((time for time in times if time is not None), default=None)
+
+    def events(self) -> list[MeshEvent]:
+        """What happened since the last call."""
+        for event in self._gossip.events():
+            if isinstance(event, CountersNeeded):
+                self._ask_for_counters(self._gossip.grant)
+            elif isinstance(event, EnvelopeHeard):
+                self._hear_new(event)
+            else:
+                self._events.append(event)
+        for said in self._repair.events():
+            if isinstance(said, CountersNeeded):
+                self._ask_for_counters(self._repair.grant)
+            else:
+                self._events.append(said)
+        events, self._events = self._events, []
+        return events
+
+    # For saving and showing
+
+    def waiting(self) -> dict[Priority, int]:
+        """How many envelopes wait for their turn, by priority: for the keeper's page."""
+        return self._gossip.waiting()
+
+    def neighbors(self) -> dict[NodeIndex, Neighbor]:
+        """The nodes heard directly, with when and how well they were heard last."""
+        return self._gossip.neighbors()
+
+    def heard_counters(self) -> dict[int, int]:
+        """To save every minute or so, and hand to the next machine as `heard`."""
+        return self._repair.heard_counters()
+
+    def tally(self) -> dict[str, int]:
+        """What repair and assembly counted since the start."""
+        return self._repair.tally() | {f"symbols-{word}": count for word, count in self._assembler.counts.items()}
+
+    def refusals(self) -> dict[str, int]:
+        """What was given up, capped or disbelieved, by word: for the keeper's page, beside what `Rejected` says."""
+        return {word: count for word, count in self.tally().items() if count and word in REFUSALS}
+
+    # Hearing
+
+    def _hear_control(self, frame: ControlFrame, airtime_ms: float, signal: Signal, now_ms: int) -> None:
+        self._gossip.hear_node(frame.sender, airtime_ms, signal, now_ms)
+        match frame.message:
+            case Vector():
+                self._hear_vector(frame.sender, frame.message, now_ms)
+            case Wants():
+                for want in frame.message.wants:
+                    self._hear_want(frame.sender, want, now_ms)
+            case _:
+                pass
+        self._gossip.wake_for(frame.sender, now_ms)
+
+    def _hear_vector(self, sender: NodeIndex, vector: Vector, now_ms: int) -> None:
+        """Whoever knows the checksum of a log has it: a claim alone is not enough for "kept by"."""
+        known = {log.index: log for log in self._log.vector()}
+        told = [claim for claim in vector.logs if claim.checksum is not None and claim.index in known]
+        told = [claim for claim in told if 0 < claim.contiguous <= known[claim.index].contiguous]
+        cuts = self._log.vector({claim.index: claim.contiguous for claim in told})
+        for claim, cut in zip(told, cuts, strict=True):
+            before = self._covered.get((sender, claim.index), 0)
+            if _agrees(cut, claim.checksum) and claim.contiguous > before:
+                self._covered[sender, claim.index] = claim.contiguous
+                covered = Covered(sender, NodeIndex(claim.index), before + 1, claim.contiguous)
+                self._events.append(covered)
+                self._gossip.hear_covered(covered, now_ms)
+
+    def _hear_envelope(self, frame: EnvelopeFrame, signal: Signal, now_ms: int) -> None:
+        name = envelope_id(frame.envelope)
+        prefix = prefix_of(name)
+        self._repair.hear_entry(frame.entry, frame.number, name, now_ms)
+        self._outbox.heard_envelope(prefix)
+        if not self._is_credible(frame.entry, frame.number):
+            return
+        if self._is_held(frame.entry, frame.number, prefix) and not self._gossip.knows(prefix):
+            self._hear_old(prefix, frame, now_ms)
+            return
+        self._gossip.hear(frame, signal, now_ms)
+        if self._gossip.has_stored(prefix) and not self._is_held(frame.entry, frame.number, prefix):
+            # It entered the network at two nodes: the door notes its second place.
+            parcel = Parcel(frame.envelope, name, frame.entry, frame.number, Priority.PEOPLE)
+            self._hear_new(EnvelopeHeard(parcel, frame.sender, frame.hops, signal))
+
+    def _hear_symbol(self, frame: SymbolFrame, signal: Signal, now_ms: int) -> None:
+        prefix = EnvelopePrefix(frame.symbol.object_id)
+        quiet_ms = round(self._rng.uniform(*HELP_FRAMES) * self._frame_ms)
+        self._outbox.heard_symbol(prefix, now_ms + quiet_ms)
+        self._note_speaker(prefix, frame.sender)
+        if not self._is_credible(frame.entry, frame.number):
+            return
+        if prefix in self._long and not self._gossip.knows(prefix):
+            self._hear_old(prefix, frame, now_ms)
+            return
+        if not self._gossip.hear_symbol(frame, now_ms):
+            return
+        envelope = self._assembler.received(frame.symbol, frame.sender, now_ms, paired=frame.pair is not None)
+        if envelope is not None:
+            whole = EnvelopeFrame(frame.sender, frame.hops, frame.entry, frame.number, envelope)
+            self._gossip.hear(whole, signal, now_ms)
+            if not self._gossip.knows(prefix):
+                self._assembler.forget(frame.symbol.object_id)  # no room: its next symbol is another chance
+
+    def _hear_old(self, prefix: EnvelopePrefix, frame: EnvelopeFrame | SymbolFrame, now_ms: int) -> None:
+        """It is on the disk, and left the table long ago. Whoever says it anew may not know that it is anywhere."""
+        self._events += [Held(prefix, node) for node in sorted({frame.sender, frame.entry} - {self._me})]
+        if frame.hops == HOPS_MAX or now_ms - self._acknowledged.get(prefix, -ACKNOWLEDGE_MS) < ACKNOWLEDGE_MS:
+            return
+        self._acknowledged[prefix] = now_ms
+        if len(self._acknowledged) > ACKNOWLEDGED_MAX:
+            del self._acknowledged[next(iter(self._acknowledged))]
+        self._gossip.acknowledge(prefix, now_ms)
+
+    def _hear_new(self, heard: EnvelopeHeard) -> None:
+        name = heard.parcel.envelope_id
+        spots = self._places.setdefault(name, [])
+        if len(self._places) > PLACES_MAX and not spots:
+            del self._places[name]
+            self._gossip.forget(name)
+            self._reject("busy")
+            return
+        if any((spot.entry, spot.number) == (heard.parcel.entry, heard.parcel.number) for spot in spots):
+            return
+        spots.append(_Spot(heard.parcel.entry, heard.parcel.number, heard.sender, len(heard.parcel.envelope)))
+        self._events.append(heard)
+
+    def _hear_want(self, sender: NodeIndex, want: Want, now_ms: int) -> None:
+        self._assembler.overheard(want, now_ms)
+        prefix = EnvelopePrefix(want.object_id)
+        if prefix not in self._long or (want.source is not None and want.source != self._me):
+            return
+        if want.trust is Trust.PAIR and sender not in self._link.pairs:
+            self._reject("pair")
+            return
+        entry = self._long[prefix]
+        helps = want.trust is Trust.OPEN and entry.index != self._me and not self._outbox.has_served(prefix)
+        delay_ms = self._rng.uniform(*HELP_FRAMES) * self._frame_ms if helps else self._rng.randint(*SERVE_DELAY_MS)
+        order = Order(
+            prefix=prefix,
+            count=want.count,
+            due_ms=now_ms + round(delay_ms),
+            priority=Priority.PEOPLE,
+            hops=self._gossip.hops(prefix),
+            purpose=Purpose.SYMBOL,
+            payer=sender,
+            pair=sender if want.trust is Trust.PAIR else None,
+            helps=helps,
+        )
+        if not self._outbox.put(order):
+            self._reject("busy")
+
+    def _is_credible(self, entry: NodeIndex, number: int) -> bool:
+        """Whether an envelope may stand at this place."""
+        if holds(self._dropped.get(entry, ()), number):
+            self._reject("gone")
+            return False
+        if entry != self._me:
+            return True
+        own = self._log.vector({self._me: LOG_NUMBER_MAX})
+        if number > (own[0].highest if own else 0) + OWN_LEAP_MAX:
+            self._reject("leap")
+            return False
+        return True
+
+    def _is_held(self, entry: NodeIndex, number: int, prefix: EnvelopePrefix) -> bool:
+        here = self._log.get(entry, Span(number, number), LOG_NUMBER_MAX)
+        return any(prefix_of(held.envelope_id) == prefix for held in here)
+
+    def _note_speaker(self, prefix: EnvelopePrefix, sender: NodeIndex) -> None:
+        self._speakers.pop(prefix, None)
+        self._speakers[prefix] = sender
+        if len(self._speakers) > SPEAKERS_MAX:
+            del self._speakers[next(iter(self._speakers))]
+
+    # Deciding
+
+    def _choices(self, now_ms: int) -> list[tuple[float, Callable[[int], Transmit | None]]]:
+        choices: list[tuple[float, Callable[[int], Transmit | None]]] = []
+        rank = self._gossip.rank(now_ms)
+        if rank is not None:
+            choices.append((rank, self._send_flood))
+        control_ms = self._control_ready_ms()
+        if control_ms is not None and control_ms <= now_ms:
+            choices += [(CONTROL_RANK, self._send_repair), (CONTROL_RANK, self._send_wants)]
+        for order in self._orders():
+            ready_ms = self._order_ready_ms(order)
+            if ready_ms is not None and ready_ms <= now_ms:
+                choices.append((order.priority + _AFTER_FLOODING, self._sender_of(order)))
+        return choices
+
+    def _control_ready_ms(self) -> int | None:
+        """When repair or assembly may have something to say, and there is airtime for a whole frame of it."""
+        times = [self._repair.deadline_ms(), self._assembler.deadline_ms() if self._repair.can_seal else None]
+        due_ms = min((time for time in times if time is not None), default=None)
+        if due_ms is None:
+            return None
+        afford_ms = self._affordable_ms(PEOPLE_RESERVE)
+        return None if afford_ms is None else max(due_ms, afford_ms, self._gossip.answers_until_ms)
+
+    def _orders(self) -> list[Order]:
+        return [order for order in map(self._outbox.first, Priority) if order is not None]
+
+    def _order_ready_ms(self, order: Order) -> int | None:
+        if self._outbox.is_fetching(order):
+            return None
+        if not self._outbox.is_at_hand(order):
+            return order.due_ms
+        afford_ms = self._affordable_ms(PEOPLE_RESERVE if order.floods else _RESERVES[order.priority])
+        if afford_ms is None:
+            return None
+        quiet_ms = self._gossip.answers_until_ms
+        if order.priority is Priority.BACKGROUND:
+            quiet_ms = max(quiet_ms, self._gossip.quiet_until_ms)
+        return max(order.due_ms, afford_ms, quiet_ms)
+
+    def _affordable_ms(self, reserve: float) -> int | None:
+        return self._budget.ready_at_ms(self._frame_ms, self._now_ms, reserve * self._budget.limit_ms)
+
+    def _order_long(self, long: Long, now_ms: int) -> None:
+        """The entry node sends all of it; who passes it on, or tries again, one symbol: who lacks more asks for it."""
+        parcel = long.parcel
+        self._outbox.keep(parcel)
+        first = parcel.entry == self._me and long.attempts == 0
+        purpose = Purpose.ENTRY if first else Purpose.RETRY if long.attempts else Purpose.FORWARD
+        count = cut_for(len(parcel.envelope), FRAME_BYTES_MAX).source_symbols if first else 1
+        prefix = prefix_of(parcel.envelope_id)
+        self._outbox.put(Order(prefix, count, now_ms, parcel.priority, long.hops, purpose, floods=True))
+
+    def _ask_for_counters(self, asker: Callable[[int, int], None]) -> None:
+        self._askers.append(asker)
+        self._events.append(CountersNeeded())
+
+    def _reject(self, reason: str) -> None:
+        self._events.append(Rejected(reason))
+
+    # Sending
+
+    def _send_flood(self, now_ms: int) -> Transmit | None:
+        for transmit in self._gossip.poll(now_ms):
+            self._flight = "flooding"
+            return transmit
+        return None
+
+    def _send_repair(self, now_ms: int) -> Transmit | None:
+        due_ms = self._repair.deadline_ms()
+        if due_ms is None or due_ms > now_ms:
+            return None
+        for output in self._repair.poll(now_ms):
+            if isinstance(output, SendControl):
+                return self._send_control(output, now_ms)
+            if isinstance(output, SendEntry):
+                self._owe(output, now_ms)
+        return None
+
+    def _send_wants(self, now_ms: int) -> Transmit | None:
+        due_ms = self._assembler.deadline_ms()
+        if due_ms is None or due_ms > now_ms or not self._repair.can_seal:
+            return None
+        wants = [want for want in self._assembler.wanted(now_ms) if self._may_want(want, now_ms)]
+        output = self._repair.say(Wants(tuple(wants))) if wants else None
+        return None if output is None else self._send_control(output, now_ms)
+
+    def _may_want(self, want: Want, now_ms: int) -> bool:
+        """Questions are paid by who spoke of the object last: nobody can make this node ask without end."""
+        speaker = self._speakers.get(EnvelopePrefix(want.object_id))
+        return speaker is not None and self._repair.pay(speaker, self._airtime_ms(WANT_FRAME_BYTES), now_ms)
+
+    def _owe(self, output: SendEntry, now_ms: int) -> None:
+        """An answer: one frame, and of a long envelope one symbol, for whoever asked then says how many it lacks."""
+        prefix = prefix_of(output.envelope_id)
+        order = Order(prefix, 1, now_ms, output.priority, HOPS_MAX, Purpose.ANSWER)
+        if self._outbox.put(order):
+            self._events += [EnvelopeWanted(prefix) for prefix in self._outbox.to_fetch(now_ms)]
+        else:
+            self._reject("busy")
+
+    def _send_control(self, output: SendControl, now_ms: int) -> Transmit:
+        self._flight = "control"
+        purpose = Purpose.VECTOR if output.kind is Kind.VECTOR else Purpose.REPAIR
+        return self._transmit(output.frame, purpose, now_ms)
+
+    def _sender_of(self, order: Order) -> Callable[[int], Transmit | None]:
+        return lambda now_ms: self._send_order(order, now_ms)
+
+    def _send_order(self, order: Order, now_ms: int) -> Transmit | None:
+        if not self._outbox.is_at_hand(order):
+            return None
+        if order.payer is not None and not self._repair.pay(order.payer, self._frame_ms, now_ms):
+            self._outbox.drop(order)  # whoever asked asks again, when its purse has filled
+            return None
+        self._flight = order
+        return self._transmit(encode_frame(self._outbox.take(order), self._link), order.purpose, now_ms)
+
+    def _ordered(self, order: Order, now_ms: int, *, ok: bool) -> None:
+        order.count += not ok
+        if order.count > 0:
+            return
+        self._outbox.drop(order)
+        if order.floods:
+            self._gossip.long_sent(order.prefix, now_ms)
+
+    def _transmit(self, frame: bytes, purpose: Purpose, now_ms: int) -> Transmit:
+        transmit = Transmit(frame, self._airtime_ms(len(frame)), purpose)
+        self._budget.spend(transmit.airtime_ms, now_ms)
+        self._gossip.spoke(transmit.airtime_ms, now_ms)
+        return transmit
+
+    def _long_entries(self) -> list[tuple[EnvelopePrefix, LogEntry]]:
+        entries = [
+            entry
+            for known in self._log.vector()
+            for entry in self._log.get(known.index, Span(1, max(known.highest, 1)), LOG_NUMBER_MAX)
+        ]
+        return [(prefix_of(entry.envelope_id), entry) for entry in entries if is_long(entry)]
+
+
+def is_long(entry: LogEntry) -> bool:
+    """Whether the envelope takes more than one frame."""
+    return envelope_frame_bytes(entry.envelope_bytes, entry.number) > FRAME_BYTES_MAX
+
+
+def _agrees(cut: KnownLog, checksum: int | None) -> bool:
+    return cut.unseen == 0 and cut.total == checksum
+
+
+WANT_FRAME_BYTES = 32
+"""The price of one question: a control frame for one object."""
+REFUSALS = frozenset(
+    {
+        "answers-refused",
+        "capped",
+        "compare-refused",
+        "comparisons-given-up",
+        "gone-disbelieved",
+        "gone-unasked",
+        "requests-unanswered",
+        "symbols-abandoned",
+        "symbols-evicted",
+        "symbols-expired",
+        "symbols-liar",
+        "symbols-spoiled",
+        "symbols-unwanted",
+        "wrong-answers",
+    }
+)
+"""The words of `tally` that tell of something refused."""
