@@ -40,6 +40,7 @@ ROUTES = (
     node.invite,
     node.rename,
     node.set_join_policy,
+    node.set_announcements,
     node.close_session,
     api.post_record,
     api.ask_custody,

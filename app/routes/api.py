@@ -64,6 +64,17 @@ class NodeAnswer(msgspec.Struct, frozen=True):
     device: Annotated[str, Meta(pattern="^[0-9a-f]{8}$")]
 
 
+class ChannelAnswer(msgspec.Struct, frozen=True):
+    """How the community's radios talk, for reckoning what a record costs before it is sent."""
+
+    region: str
+    spreading_factor: int
+    bandwidth_khz: float
+    coding_rate: Annotated[int, Meta(description="5 stands for 4/5, 8 for 4/8")]
+    preamble_symbols: int
+    frame_bytes_max: Annotated[int, Meta(description="The longest frame that the region and this radio take")]
+
+
 class SpaceAnswer(msgspec.Struct, frozen=True):
     """What a phone needs to write and sign a record for this community."""
 
@@ -73,6 +84,7 @@ class SpaceAnswer(msgspec.Struct, frozen=True):
     join: Annotated[str, Meta(description="open: anyone may introduce a new key; invited: ask the keeper")]
     minutes: Annotated[int, Meta(description="The node's clock, in minutes since 2025-01-01 UTC")]
     clock: Annotated[str, Meta(description="good, or unsure when the node's clock cannot be right")]
+    radio: Annotated[ChannelAnswer | None, Meta(description="null at a node without a radio")] = None
 
 
 class DeviceAnswer(msgspec.Struct, frozen=True):
@@ -167,6 +179,7 @@ async def space(request: AnyRequest) -> SpaceAnswer:
         join=site.join_policy,
         minutes=minutes_of(now_ms),
         clock="good" if is_plausible(now_ms) else "unsure",
+        radio=_channel(site),
     )
 
 
@@ -188,6 +201,11 @@ async def device(request: AnyRequest, device_id: FromPath[str]) -> DeviceAnswer:
     if found is None:
         raise NotFoundError("This node has not heard of this device.")
     return DeviceAnswer(found.device_id.hex(), found.name, found.public_key.hex(), found.highest_sequence)
+
+
+def _channel(site: Site) -> ChannelAnswer | None:
+    channel = None if site.radio is None else site.radio.describe().channel
+    return None if channel is None else msgspec.convert(channel, ChannelAnswer, from_attributes=True)
 
 
 def _signed_record(body: bytes, content_type: str) -> bytes:

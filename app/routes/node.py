@@ -76,6 +76,19 @@ async def set_join_policy(request: AnyRequest) -> Response[bytes]:
     return await _act(request, act)
 
 
+@post("/node/announcements", include_in_schema=False)
+async def set_announcements(request: AnyRequest) -> Response[bytes]:
+    """Whether the titles of notices are said aloud in the Meshtastic channel."""
+
+    async def act(site: Site) -> None:
+        asked = await _field(request, "announce")
+        if asked not in ("yes", "no"):
+            raise InputError("Choose one of the two: said aloud, or not.", "announce")
+        await site.node.store.node.set_radio_announces(asked == "yes")
+
+    return await _act(request, act)
+
+
 @post("/node/session/closure", include_in_schema=False)
 async def close_session(request: AnyRequest) -> Response[bytes]:
     """Log out on this screen."""

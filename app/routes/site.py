@@ -104,6 +104,7 @@ class Site:
         self.name = node.identity.name
         self.community = node.identity.community
         self.join_policy = node.identity.join_policy
+        self.announces = node.identity.radio_announces
         # Our own JSON; "<" cannot end the script block because no file name holds one.
         self.import_map = Markup(assets.import_map)  # noqa: S704
 
@@ -116,6 +117,7 @@ class Site:
         identity = await self.node.store.node.identity()
         assert identity is not None
         self.name, self.join_policy = identity.name, identity.join_policy
+        self.announces = identity.radio_announces
         self._frames.clear()
         self.pages.invalidate(Board)
 

@@ -131,6 +131,7 @@ async def test_the_space_is_what_a_phone_needs(client: httpx.AsyncClient, node: 
         "join": "open",
         "minutes": NOW_MINUTES,
         "clock": "good",
+        "radio": None,
     }
 
 

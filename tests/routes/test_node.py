@@ -20,7 +20,7 @@ from tests.routes.conftest import HTTPS
 
 pytestmark = pytest.mark.anyio
 OWN = {"origin": HTTPS}
-ACTS = ("/node/invitations", "/node/name", "/node/join-policy", "/node/session/closure")
+ACTS = ("/node/invitations", "/node/name", "/node/join-policy", "/node/announcements", "/node/session/closure")
 
 
 async def become_keeper(client: httpx.AsyncClient, node: Node) -> httpx.Response:
@@ -162,6 +162,15 @@ async def test_the_radio_and_the_other_nodes(node: Node) -> None:
     transport = httpx.ASGITransport(create_app(node, cast(RadioSupervisor, _Radio())))
     async with httpx.AsyncClient(transport=transport, base_url=HTTPS) as client:
         page = (await client.get("/node")).text
+        space = (await client.get("/api/v1/space")).json()
+    assert space["radio"] == {
+        "region": "EU868",
+        "spreading_factor": 9,
+        "bandwidth_khz": 125.0,
+        "coding_rate": 5,
+        "preamble_symbols": 8,
+        "frame_bytes_max": 231,
+    }
     assert "13.7 s <small>of 36 s used this hour" in page
     assert '<rect class="f " width="26.9%" height="100%"' in page
     assert '<rect class="f later" x="26.9%" width="11.1%" height="100%"' in page
@@ -175,3 +184,16 @@ async def test_the_radio_and_the_other_nodes(node: Node) -> None:
     assert "6 min ago" in page
     assert "−97 dBm, SNR 6 dB" in page
     assert "just now" in page
+
+
+async def test_announcements_are_the_keeper_s_to_turn_on(client: httpx.AsyncClient, node: Node) -> None:
+    await become_keeper(client, node)
+    assert 'name="announce" value="no" checked>' in (await client.get("/node")).text
+    for asked, stored in (("yes", True), ("no", False)):
+        answer = await client.post("/node/announcements", data={"announce": asked}, headers=OWN)
+        assert answer.status_code == 303
+        identity = await node.store.node.identity()
+        assert identity is not None
+        assert identity.radio_announces is stored
+    answer = await client.post("/node/announcements", data={"announce": "maybe"}, headers=OWN)
+    assert answer.status_code == 422

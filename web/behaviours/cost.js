@@ -1,8 +1,9 @@
 // What the notice costs on the radio, shown while it is written: its frame's bytes and their time on air.
 
-import { FRAME_BYTES_MAX, radioCost } from "tntn/core/airtime.js";
+import { PROFILE, radioCost } from "tntn/core/airtime.js";
 import { pack } from "tntn/core/compression.js";
 import { BODY_BYTES_MAX } from "tntn/core/record.js";
+import { lastMeeting } from "tntn/outbox/contact.js";
 import { postBody } from "tntn/outbox/writing.js";
 
 /** Version and class, author, a sequence of two bytes, minutes, kind, signature. */
@@ -16,18 +17,19 @@ export async function showCost(form) {
   if (!title.value.trim()) return;
   const body = postBody(title.value, text.value);
   const { wireBody } = await pack(body);
-  const cost = radioCost(SIGNED_OVERHEAD_BYTES + wireBody.length);
+  const profile = (await lastMeeting())?.radio ?? PROFILE;
+  const cost = radioCost(SIGNED_OVERHEAD_BYTES + wireBody.length, profile);
   const box = form.querySelector("[data-cost]");
   box.querySelector("[data-frames]").textContent = cost.fits ? "1 radio frame" : "Too long for the radio";
   box.querySelector("[data-size]").textContent = `${cost.bytes} bytes, ${(cost.ms / 1000).toFixed(1)} s on the air`;
-  box.querySelector("[data-advice]").textContent = advice(cost, body.length, wireBody.length);
-  showMeter(box.querySelector("[data-meter]"), cost.bytes / FRAME_BYTES_MAX);
+  box.querySelector("[data-advice]").textContent = advice(cost, profile.frameBytesMax, body.length, wireBody.length);
+  showMeter(box.querySelector("[data-meter]"), cost.bytes / profile.frameBytesMax);
 }
 
-function advice({ bytes, fits }, plainBytes, wireBytes) {
+function advice({ bytes, fits }, frameBytesMax, plainBytes, wireBytes) {
   if (plainBytes > BODY_BYTES_MAX) return "This is more than one notice can hold. Split it in two.";
   if (fits) return "Goes to the other nodes by radio.";
-  const cut = Math.ceil(((bytes - FRAME_BYTES_MAX) * plainBytes) / wireBytes);
+  const cut = Math.ceil(((bytes - frameBytesMax) * plainBytes) / wireBytes);
   return `It fits no single radio frame, so it stays on this node for now. About ${cut} characters fewer, and it travels.`;
 }
 

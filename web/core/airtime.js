@@ -1,10 +1,9 @@
 // What a record costs on the radio: its frame's bytes, and their time on air by Semtech's formula (SX126x data sheet,
 // 6.1.4; the same as app/radio/airtime.py, checked against the same vectors).
 
-/** The profile of a community's raw radios: EU868, 869.525 MHz. */
-export const PROFILE = { sf: 9, bandwidthKhz: 125, codingRate: 5, preambleSymbols: 8 };
-/** What the largest packet of the radios we share holds (docs/protocol/radio.md). */
-export const FRAME_BYTES_MAX = 233;
+/** The profile of a community's raw radios where no node has said another: EU868, 869.525 MHz. The largest frame is what
+ * the largest packet of the radios we share holds (docs/protocol/radio.md). */
+export const PROFILE = { sf: 9, bandwidthKhz: 125, codingRate: 5, preambleSymbols: 8, frameBytesMax: 233 };
 const HEADER_BYTES = 4;
 /** Nodes with up to 16,383 entries in their log; beyond, one byte more. */
 const LOG_NUMBER_BYTES = 2;
@@ -16,7 +15,7 @@ const ENVELOPE_OVERHEAD_BYTES = 4 + 16;
 /** { bytes, ms, fits } of a signed record's frame; `signedBytes` is the length of byte 0, fields and signature. */
 export function radioCost(signedBytes, profile = PROFILE) {
   const bytes = HEADER_BYTES + LOG_NUMBER_BYTES + signedBytes + ENVELOPE_OVERHEAD_BYTES + MAC_BYTES;
-  return { bytes, ms: airtimeMs(profile, bytes + ON_AIR_HEADER_BYTES), fits: bytes <= FRAME_BYTES_MAX };
+  return { bytes, ms: airtimeMs(profile, bytes + ON_AIR_HEADER_BYTES), fits: bytes <= profile.frameBytesMax };
 }
 
 export function airtimeMs(

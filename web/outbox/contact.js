@@ -6,7 +6,7 @@ import { read, write } from "tntn/outbox/database.js";
 /** A node on the same Wi-Fi answers in well under a second. */
 export const PATIENCE_MS = 8000;
 
-/** What the last node said: { space, community, node: { id, name }, behindMinutes, metMs }; undefined before any. */
+/** What the last node said: { space, community, node: { id, name }, behindMinutes, metMs, radio }; undefined before any. */
 export const lastMeeting = () => read("facts", "meeting");
 
 /** What the page says of its node, for a phone that has asked none itself. */
@@ -26,6 +26,13 @@ export async function meet() {
     node: { id: json.node.device, name: json.node.name },
     behindMinutes: json.clock === "good" && Math.abs(behind) > 1 ? behind : 0,
     metMs: Date.now(),
+    radio: json.radio && {
+      sf: json.radio.spreading_factor,
+      bandwidthKhz: json.radio.bandwidth_khz,
+      codingRate: json.radio.coding_rate,
+      preambleSymbols: json.radio.preamble_symbols,
+      frameBytesMax: json.radio.frame_bytes_max,
+    },
   };
   await write("facts", (store) => store.put(meeting, "meeting"));
   return meeting;
