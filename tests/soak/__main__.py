@@ -1,6 +1,7 @@
 """`bin/soak [NAME …]`: all long runs, or those named. Each says its seeds, is bounded, and stops by itself."""
 
 import argparse
+import importlib.util
 import os
 import random
 import subprocess
@@ -13,6 +14,8 @@ import msgspec
 KILLS = 300
 SIM_SEEDS = 200
 FUZZ_SECONDS = 600
+DECODER_SECONDS = 600
+DECODER_GRACE_SECONDS = 60
 FUZZ_SEEDS = 2**32
 
 
@@ -34,7 +37,7 @@ def main(arguments: list[str]) -> int:
         parser.error(f"there is no soak {', '.join(unknown)}; there are {', '.join(SOAKS)}")
     if options.list:
         for name, soak in SOAKS.items():
-            print(f"{name:<8}{soak.about}")
+            print(f"{name:<10}{soak.about}")
         return 0
     return max([_timed(name) for name in options.names or SOAKS])
 
@@ -70,10 +73,25 @@ def fuzz() -> int:
     return 0
 
 
+def decoders() -> int:
+    """Coverage-guided: each decoder in a process of its own, with what tests/corpus/ holds to begin with."""
+    from tests.fuzz.targets import TARGETS
+
+    if importlib.util.find_spec("atheris") is None:
+        print("decoders: this needs atheris. Get it with: .venv/bin/uv pip install --group fuzz", flush=True)
+        return 1
+    for name in TARGETS:
+        code = _python(DECODER_SECONDS + DECODER_GRACE_SECONDS, "tests.fuzz", name, str(DECODER_SECONDS))
+        if code:
+            return code
+    return 0
+
+
 SOAKS = {
     "kills": Soak(f"kill -9 a node {KILLS} times while phones write; about {KILLS * 2 // 60} minutes", kills),
     "seeds": Soak(f"meshes of simulated nodes, badly treated, {SIM_SEEDS} seeds; about 15 minutes", seeds),
     "fuzz": Soak(f"all property tests with many more examples, {FUZZ_SECONDS // 60} minutes", fuzz),
+    "decoders": Soak(f"each decoder fuzzed by its coverage, {DECODER_SECONDS // 60} minutes each", decoders),
 }
 
 

@@ -1,0 +1,93 @@
+"""What is fuzzed: each takes any bytes. Whoever reads a new format adds its reader here.
+
+Formats that end in a MAC are read twice: as they come, which no chance gets past, and without the MAC.
+"""
+
+import random
+from collections.abc import Callable
+
+from app.core import boards, bodies, compression, directory, weather
+from app.core.envelope import open_envelope
+from app.core.keys import EPOCH_KEY_BYTES, SPACE_ID_BYTES, SpaceId, derive_epoch_keys
+from app.core.membership import decode_invitation
+from app.core.record import BODY_BYTES_MAX, decode_signed
+from app.errors import DecodeError, InputError
+from app.radio import control, fragment, frame, iblt, request, vector, want
+from app.radio.dialects.dialect import Dialect
+from app.radio.dialects.kiss import Kiss
+from app.radio.dialects.meshtastic import Meshtastic
+from app.radio.dialects.rnode import Rnode
+from app.radio.dialects.rui3 import Rui3
+from app.radio.frame import LinkKeys
+from app.radio.probe import Probe
+from app.radio.profile import EU868
+
+CHUNK_BYTES = 7
+"""Ports cut what they deliver anywhere."""
+STEP_MS = 500
+STEPS_MAX = 200
+"""After the bytes the machine runs until it has given up: a deadline that is never met would be a loop."""
+_SPACE = SpaceId(bytes(SPACE_ID_BYTES))
+_EPOCHS = (derive_epoch_keys(_SPACE, 1, bytes(EPOCH_KEY_BYTES)),)
+_LINK = LinkKeys(_SPACE, (_EPOCHS[0].link,))
+
+
+def _reads(*decoders: Callable[[bytes], object]) -> Callable[[bytes], None]:
+    def read(data: bytes) -> None:
+        for decode in decoders:
+            try:
+                decode(data)
+            except (DecodeError, InputError):
+                continue
+
+    return read
+
+
+def _hears(make: Callable[[], Dialect | Probe]) -> Callable[[bytes], None]:
+    def hear(data: bytes) -> None:
+        machine, now_ms = make(), 0
+        machine.open(now_ms)
+        for start in range(0, len(data), CHUNK_BYTES):
+            machine.poll(now_ms)
+            machine.receive(data[start : start + CHUNK_BYTES], now_ms)
+            now_ms += STEP_MS
+            if not isinstance(machine, Probe):
+                machine.events()
+                if machine.is_ready and start % 3 == 0:
+                    machine.send(data[:CHUNK_BYTES], now_ms)
+        for _ in range(STEPS_MAX):
+            deadline_ms = machine.deadline_ms()
+            if deadline_ms is None:
+                break
+            now_ms = max(now_ms + 1, deadline_ms)
+            machine.poll(now_ms)
+
+    return hear
+
+
+def _invitation(data: bytes) -> object:
+    return decode_invitation(data.decode("utf-8", "replace"))
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "kiss": _hears(lambda: Kiss(EU868)),
+    "rnode": _hears(lambda: Rnode(EU868)),
+    "rui3": _hears(lambda: Rui3(EU868, random.Random(1))),
+    "meshtastic": _hears(lambda: Meshtastic(random.Random(1))),
+    "probe": _hears(Probe),
+    "frame": _reads(lambda data: frame.decode_frame(data, _LINK), frame.peek_frame),
+    "vector": _reads(vector.decode_vector),
+    "request": _reads(
+        request.decode_request, request.decode_gone, request.decode_compare, request.decode_wanted, want.decode_wants
+    ),
+    "control": _reads(lambda data: control.open_control(data, _LINK)),
+    "iblt": _reads(iblt.decode_symbols),
+    "fragment": _reads(lambda data: fragment.decode_symbol(data, (_EPOCHS[0].link,))),
+    "envelope": _reads(lambda data: open_envelope(data, _EPOCHS)),
+    "record": _reads(decode_signed, lambda data: compression.unpack(data, BODY_BYTES_MAX)),
+    "directory": _reads(directory.decode_entry),
+    "bodies": _reads(
+        bodies.decode_device_introduction, bodies.decode_node_introduction, boards.decode_post, weather.decode_report
+    ),
+    "invitation": _reads(_invitation),
+}
