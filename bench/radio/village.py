@@ -8,13 +8,13 @@ from app.radio.dialects.on_air import unwrap, wrap
 from app.radio.ether import Arrival
 from app.radio.frame import CONTROL_TYPE, ENVELOPE_TYPE, RECEIPT_TYPE, NodeIndex
 from app.radio.logbook import Logbook, LogEntry
-from app.radio.parcel import EnvelopeHeard, Parcel, Priority, Signal
+from app.radio.mesh import Mesh
+from app.radio.parcel import CountersNeeded, EnvelopeHeard, EnvelopeWanted, Parcel, Priority, Signal
 from app.radio.profile import Profile
 from app.radio.purses import Meter
 from app.radio.transceiver import Transceiver
 from bench.radio.channel import Channel
 from bench.radio.posts import LINK
-from tests.sim.machines import Grant, Machines
 
 DISK_MS = (20, 120)
 COUNTERS = 256
@@ -26,7 +26,7 @@ class Node:
 
     def __init__(self, village: "Village", index: int, name: str) -> None:
         self.name = name
-        self.held: dict[EnvelopeId, bytes] = {}
+        self.held: dict[EnvelopeId, Parcel] = {}
         self.log = Logbook()
         self.radio: Transceiver = village.channel.radios[name]
         self._village = village
@@ -38,17 +38,16 @@ class Node:
         """Boot."""
         village = self._village
         profile = village.channel.profile
-        self._machines = Machines(
+        self._mesh = Mesh(
             self._index,
             LINK,
             Meter(profile),
             profile.frame_airtime_ms,
             village.channel.rng,
-            self.log,
-            self.held.get,
-            {},
+            log=self.log,
         )
-        self._machines.start(village.indexes, village.channel.now_ms)
+        self._mesh.known_nodes(village.indexes, village.channel.now_ms)
+        self._mesh.greet(village.channel.now_ms)
         village.channel.touch(self.name)
 
     def write(self, envelope: bytes) -> None:
@@ -56,47 +55,50 @@ class Node:
         name = envelope_id(envelope)
         parcel = Parcel(envelope, name, self._index, self._next_number, Priority.PEOPLE)
         self._next_number += 1
-        self.held[name] = envelope
-        self._machines.offer(parcel, self._village.channel.now_ms)
+        self.held[name] = parcel
+        self._mesh.offer(parcel, frozenset({self._index}), self._village.channel.now_ms)
         self._village.channel.touch(self.name)
 
     def hold(self, envelope: bytes, entry: int, number: int) -> None:
         """It is on the disk before the node boots."""
         name = envelope_id(envelope)
-        self.held[name] = envelope
+        self.held[name] = Parcel(envelope, name, NodeIndex(entry), number, Priority.PEOPLE)
         self.log.append(LogEntry(entry, number, name, len(envelope)))
 
     def hear(self, arrival: Arrival) -> None:
         signal = Signal(round(arrival.rssi_dbm), arrival.snr_db)
-        self._machines.receive(unwrap(arrival.transmission.packet), signal, self._village.channel.now_ms)
+        self._mesh.receive(unwrap(arrival.transmission.packet), signal, self._village.channel.now_ms)
 
     def finish(self) -> None:
-        self._machines.sent(self._village.channel.now_ms)
+        self._mesh.sent(self._village.channel.now_ms)
 
     def step(self) -> None:
         now_ms = self._village.channel.now_ms
         self._dispatch()
-        due_ms = self._machines.deadline_ms()
+        due_ms = self._mesh.deadline_ms()
         if due_ms is not None and due_ms <= now_ms and self.radio.is_clear:
-            for transmit in self._machines.poll(now_ms):
+            for transmit in self._mesh.poll(now_ms):
                 self.radio.send(wrap(transmit.frame, 0), now_ms)
             self._dispatch()
 
     def deadline_ms(self) -> int | None:
-        return self._machines.deadline_ms()
+        return self._mesh.deadline_ms()
 
     def _dispatch(self) -> None:
-        for event in self._machines.events():
+        for event in self._mesh.events():
             if isinstance(event, EnvelopeHeard):
                 delay_ms = self._village.channel.rng.randint(*DISK_MS)
                 self._village.channel.after(delay_ms, lambda parcel=event.parcel: self._store(parcel))  # type: ignore[misc]
-            elif isinstance(event, Grant):
-                event.grant(self._next_counter, COUNTERS)
+            elif isinstance(event, CountersNeeded):
+                self._mesh.grant(self._next_counter, COUNTERS)
                 self._next_counter += COUNTERS
+            elif isinstance(event, EnvelopeWanted):
+                found = next((parcel for name, parcel in self.held.items() if name.startswith(event.prefix)), None)
+                self._mesh.fetched(event.prefix, found)
 
     def _store(self, parcel: Parcel) -> None:
-        self.held[parcel.envelope_id] = parcel.envelope
-        self._machines.stored(parcel.envelope_id, self._village.channel.now_ms, parcel.priority)
+        self.held[parcel.envelope_id] = parcel
+        self._mesh.stored(parcel.envelope_id, self._village.channel.now_ms, parcel.priority)
         self._village.channel.touch(self.name)
 
 

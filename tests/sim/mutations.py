@@ -66,12 +66,12 @@ MUTATIONS = {
         "a node speaks again before its radio is done with the last frame",
         (
             Change(
-                "tests/sim/machines.py",
+                "app/radio/mesh.py",
                 "        if self._flight is not None:\n            return []\n",
                 "",
             ),
             Change(
-                "tests/sim/machines.py",
+                "app/radio/mesh.py",
                 "        if self._flight is not None:\n            return None\n",
                 "",
             ),

@@ -12,15 +12,26 @@ from app.errors import DecodeError
 from app.feed import Feed
 from app.radio.dialects.on_air import wrap
 from app.radio.ether import Arrival
-from app.radio.frame import NodeIndex
+from app.radio.frame import EnvelopePrefix, NodeIndex
 from app.radio.logbook import Logbook, LogEntry
-from app.radio.parcel import EnvelopeHeard, Held, Parcel, Priority, Rejected, Signal
+from app.radio.mesh import Mesh
+from app.radio.parcel import (
+    CountersNeeded,
+    Covered,
+    EnvelopeHeard,
+    EnvelopeWanted,
+    Held,
+    Parcel,
+    Priority,
+    Rejected,
+    Signal,
+    prefix_of,
+)
 from app.radio.purses import Meter
 from app.radio.transceiver import Transceiver
 from app.store import NodeIdentity, NodeStore, Store
 from app.store.envelopes import Entry, Origin
 from tests.sim.disk import cut_power, log_bytes, open_disk
-from tests.sim.machines import Grant, Machines
 
 if TYPE_CHECKING:
     from tests.sim.village import Village
@@ -74,7 +85,7 @@ class Station:
         drift_ppm = village.rng.uniform(-village.plan.drift_ppm, village.plan.drift_ppm)
         self.clock = StationClock(village, village.plan.clock_off_ms(village.rng), drift_ppm)
         self.radio = Transceiver(name, village.ether, village.tuning, village.rng)
-        self.held: dict[EnvelopeId, bytes] = {}
+        self.held: dict[EnvelopeId, Parcel] = {}
         self.rejected: dict[str, int] = {}
         self.is_on = False
         self.boots = 0
@@ -111,9 +122,10 @@ class Station:
         self.boots += 1
         self.clock.started_ms = village.rng.randrange(MONOTONIC_START_MS)
         log, found = Logbook(), {}
-        for name, envelope, entry, number, _ in await database.read(_ROWS):
+        for name, envelope, entry, number, background in await database.read(_ROWS):
+            priority = Priority.BACKGROUND if background else Priority.PEOPLE
             log.append(LogEntry(entry, number, EnvelopeId(name), len(envelope)))
-            found[EnvelopeId(name)] = envelope
+            found[EnvelopeId(name)] = Parcel(envelope, EnvelopeId(name), NodeIndex(entry), number, priority)
         lost = self.held.keys() - found.keys()
         village.require(not lost, f"{self.name} lost {len(lost)} committed envelopes in a power cut")
         self.held = found
@@ -121,20 +133,20 @@ class Station:
         budget = Meter(village.profile)
         budget.spend(self._spent_written_ms, self.now_ms)
         self.budget = budget
-        self.machines = Machines(
+        self.machines = Mesh(
             self.index,
             village.link,
             budget,
             village.profile.frame_airtime_ms,
             village.rng,
-            log,
-            self.held.get,
-            dict(self._heard_counters),
+            log=log,
+            heard=self._heard_counters,
         )
         self.is_on = True
-        self.machines.start(frozenset(NodeIndex(node.index) for node in village.roster), self.now_ms)
+        self.machines.known_nodes(frozenset(NodeIndex(node.index) for node in village.roster), self.now_ms)
+        self.machines.greet(self.now_ms)
         for entry in await self.store.envelopes.pending():
-            self.machines.offer(_parcel(entry), self.now_ms)
+            self.machines.offer(_parcel(entry), frozenset({self.index}), self.now_ms)
         self._last_row = await self.store.envelopes.last_row()
         village.log(f"{self.name} starts (boot {self.boots}) with {len(self.held)} envelopes")
 
@@ -167,11 +179,11 @@ class Station:
         """What is new in the store: what entered the network here goes out, and its phone has our word."""
         for entry in await self.store.envelopes.after(self._last_row, ENTRIES_MAX):
             self._last_row = entry.row
-            self.held[entry.envelope_id] = entry.envelope
+            self.held[entry.envelope_id] = _parcel(entry)
             self.village.note_place(entry.entry_index, entry.log_number, entry.envelope_id)
             if entry.source != "radio":
                 self.village.promised.add(entry.envelope_id)
-                self.machines.offer(_parcel(entry), self.now_ms)
+                self.machines.offer(_parcel(entry), frozenset({self.index}), self.now_ms)
 
     # The air
 
@@ -216,15 +228,19 @@ class Station:
                 case Held(prefix, node):
                     self.village.check_claim(self, prefix, node)
                     self._later(lambda prefix=prefix, node=node: self._believe(prefix, node))  # type: ignore[misc]
-                case Grant():
-                    self._later(lambda grant=event: self._grant(grant))  # type: ignore[misc]
+                case CountersNeeded():
+                    self._later(self._grant)
+                case EnvelopeWanted(prefix):
+                    self._later(lambda prefix=prefix: self._fetch(prefix))  # type: ignore[misc]
+                case Covered():
+                    self._later(lambda covered=event: self._cover(covered))  # type: ignore[misc]
                 case Rejected(reason):
                     self.rejected[reason] = self.rejected.get(reason, 0) + 1
                 case _:
                     self.village.note_alarm(self, event)
         if self.now_ms - self._heard_saved_ms >= HEARD_SAVED_MS:
             self._heard_saved_ms = self.now_ms
-            self._heard_counters = self.machines.repair.heard_counters()
+            self._heard_counters = self.machines.heard_counters()
 
     def _later(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         boot = self.boots
@@ -247,7 +263,7 @@ class Station:
             return
         if acceptance.outcome is not Outcome.PARKED:
             self.village.check_genuine(self, parcel.envelope_id)
-        self.held[parcel.envelope_id] = parcel.envelope
+        self.held[parcel.envelope_id] = parcel
         await self._follow()
         entry = await self.store.envelopes.get(parcel.envelope_id)
         background = entry is not None and entry.background
@@ -259,8 +275,20 @@ class Station:
     async def _believe(self, prefix: bytes, node: int) -> None:
         await self.store.custody.add(prefix, node, self.clock.now_ms())
 
-    async def _grant(self, grant: Grant) -> None:
-        grant.grant(await self.store.node.reserve_counters(COUNTERS), COUNTERS)
+    async def _grant(self) -> None:
+        self.machines.grant(await self.store.node.reserve_counters(COUNTERS), COUNTERS)
+
+    async def _fetch(self, prefix: EnvelopePrefix) -> None:
+        found = next((parcel for name, parcel in self.held.items() if name.startswith(prefix)), None)
+        self.machines.fetched(prefix, found)
+
+    async def _cover(self, covered: Covered) -> None:
+        """A vector's claim about all these numbers is as good as a receipt for each."""
+        for parcel in list(self.held.values()):
+            if parcel.entry == covered.index and covered.first <= parcel.number <= covered.last:
+                prefix = prefix_of(parcel.envelope_id)
+                self.village.check_claim(self, prefix, covered.node)
+                await self.store.custody.add(prefix, covered.node, self.clock.now_ms())
 
     def _write_spent_ahead(self) -> None:
         spent_ms = self.budget.spent_ms(self.now_ms)

@@ -473,7 +473,7 @@ def _items_in(root: object) -> int:
         elif isinstance(thing, list | tuple | set | frozenset | deque):
             count += len(thing)
             left += thing
-        elif type(thing).__module__.startswith("app.radio") or type(thing).__module__.startswith("tests.sim.machines"):
+        elif type(thing).__module__.startswith("app.radio") or type(thing).__module__.startswith("app.radio"):
             names = [name for kind in type(thing).__mro__ for name in getattr(kind, "__slots__", ())]
             left += [getattr(thing, name, None) for name in names]
             left += getattr(thing, "__dict__", {}).values()
