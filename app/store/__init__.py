@@ -6,6 +6,7 @@ from app.store.database import Database, open_database
 from app.store.devices import DeviceStore
 from app.store.envelopes import EnvelopeStore
 from app.store.keeper import KeeperStore
+from app.store.log import LogStore
 from app.store.node import NodeIdentity, NodeStore
 from app.store.overview import OverviewStore
 
@@ -18,6 +19,7 @@ class Store:
         self.node = NodeStore(database)
         self.devices = DeviceStore(database)
         self.envelopes = EnvelopeStore(database, identity.index)
+        self.log = LogStore(database)
         self.custody = CustodyStore(database, identity.index)
         self.boards = BoardStore(database, identity.index)
         self.keeper = KeeperStore(database)

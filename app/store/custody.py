@@ -8,6 +8,10 @@ PREFIX_BYTES_MIN = 4
 """Receipts on the air name envelopes by a prefix; a shorter one could name two."""
 
 
+COVER_CHUNK = 500
+"""Entries of a log that are noted in one transaction: a neighbor that comes back may have thousands."""
+
+
 class CustodyStore:
     """Writes what neighbors say they hold."""
 
@@ -31,3 +35,20 @@ class CustodyStore:
                 return []
             gained = await note_holders(tx, [(EnvelopeRow(rows[0][0]), node_index)], heard_ms)
             return [RecordId(rows[0][1])] if gained else []
+
+    async def cover(self, log_index: int, first: int, last: int, node_index: int, heard_ms: int) -> int:
+        """A node said that it holds these numbers of a log. Returns for how many envelopes that was news."""
+        if node_index == self._me:
+            return 0
+        gained, chunk = 0, COVER_CHUNK
+        while chunk == COVER_CHUNK:
+            async with self._database.write() as tx:
+                rows = await tx.execute_fetchall(
+                    "SELECT DISTINCT l.envelope FROM node_log l WHERE l.node_index = ?1 AND l.number BETWEEN ?2 AND ?3"
+                    " AND NOT EXISTS (SELECT 1 FROM custody WHERE envelope = l.envelope AND node_index = ?4) LIMIT ?5",
+                    (log_index, first, last, node_index, COVER_CHUNK),
+                )
+                pairs = [(EnvelopeRow(row[0]), node_index) for row in rows]
+                gained += await note_holders(tx, pairs, heard_ms)
+            chunk = len(pairs)
+        return gained

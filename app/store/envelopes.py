@@ -25,6 +25,9 @@ PARKED_MAX = 2000
 PARKED_PER_AUTHOR_MAX = 100
 NOT_SHOWN, SHOWN_ON_BOARD, SHOWN_BELOW = 0, 1, 2
 """Values of `records.shown`: taken down or superseded; on the board; under what it answers."""
+PLACES_MAX = 4
+"""Places of one envelope, and envelopes at one place: two nodes that share an index, restored from backups. The place
+is what a frame says; nobody may fill the log with inventions."""
 UNSHARED_MAX = 500
 """Entries handed to the radio at once at a start; the rest follows as these are shared."""
 
@@ -281,23 +284,28 @@ class EnvelopeStore:
         return EnvelopeRow(cursor.lastrowid)
 
     async def _number(self, tx: aiosqlite.Connection, row: EnvelopeRow, origin: Origin) -> tuple[int, int]:
-        """The record's place in the log of the node it entered at; a place that is taken stays with its first."""
+        """The record's place in the log of the node it entered at. It has several when it entered at several nodes."""
         entry = self._me if origin.entry_index is None else origin.entry_index
+        if origin.log_number is not None:
+            await tx.execute(
+                "INSERT INTO node_log SELECT ?1, ?2, ?3 WHERE ?4 > max("
+                "(SELECT count(*) FROM node_log WHERE node_index = ?1 AND number = ?2),"
+                " (SELECT count(*) FROM node_log WHERE envelope = ?3)) ON CONFLICT DO NOTHING",
+                (entry, origin.log_number, row, PLACES_MAX),
+            )
+            return entry, origin.log_number
         found = await tx.execute_fetchall(
-            "SELECT node_index, number FROM node_log WHERE envelope = ? ORDER BY node_index = ? DESC LIMIT 1",
+            "SELECT node_index, number FROM node_log WHERE envelope = ? ORDER BY node_index = ? DESC, number LIMIT 1",
             (row, entry),
         )
         place = next(((int(index), int(number)) for index, number in found), None)
-        if place is not None and (place[0] == entry or origin.log_number is None):
+        if place is not None:
             return place
-        if origin.log_number is not None:
-            number = origin.log_number
-        else:
-            rows = await tx.execute_fetchall(
-                "SELECT coalesce(max(number), 0) + 1 FROM node_log WHERE node_index = ?", (entry,)
-            )
-            number = int(next(iter(rows))[0])
-        await tx.execute("INSERT INTO node_log VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (entry, number, row))
+        rows = await tx.execute_fetchall(
+            "SELECT coalesce(max(number), 0) + 1 FROM node_log WHERE node_index = ?", (entry,)
+        )
+        number = int(next(iter(rows))[0])
+        await tx.execute("INSERT INTO node_log VALUES (?, ?, ?)", (entry, number, row))
         return entry, number
 
     async def _enroll(self, tx: aiosqlite.Connection, statement: Statement) -> None:
@@ -398,7 +406,7 @@ async def note_holders(tx: aiosqlite.Connection, pairs: Sequence[tuple[EnvelopeR
 
 _ENTRIES = """
 SELECT e.id, e.bytes, e.envelope_id, e.record_id, e.entry_index,
-       coalesce((SELECT number FROM node_log WHERE envelope = e.id AND node_index = e.entry_index), 0),
+       coalesce((SELECT min(number) FROM node_log WHERE envelope = e.id AND node_index = e.entry_index), 0),
        e.via_index, e.lifetime, e.kind, e.background, e.kept_by, e.source
 FROM envelopes e
 """

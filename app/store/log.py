@@ -1,0 +1,131 @@
+"""The node logs as sync and radio read them: which places are on this disk, which are gone, and what stands there.
+
+Written where envelopes are appended (app/store/envelopes.py); what is parked is on the disk too, and counts.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+
+from app.core.envelope import EnvelopeId
+from app.store.database import Database
+
+PREFIX_BYTES_MIN = 4
+"""An envelope is found by a part of its name; a shorter one could name two."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """An envelope at its place in a log, and how long it is."""
+
+    index: int
+    number: int
+    envelope_id: EnvelopeId
+    envelope_bytes: int
+
+
+class Content(msgspec.Struct, frozen=True):
+    """What stands at a place, with what decides about its turn."""
+
+    envelope: bytes
+    envelope_id: EnvelopeId
+    index: int
+    number: int
+    lifetime: int
+    background: int
+
+
+class LogStore:
+    """Reads of the logs; and what a node is told to forget."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def places(self) -> list[Place]:
+        """Every place that holds an envelope, or held one that is gone: by log and number."""
+        return [
+            Place(*row)
+            for row in await self._database.read(
+                "SELECT l.node_index, l.number, e.envelope_id, length(e.bytes) FROM node_log l"
+                " JOIN envelopes e ON e.id = l.envelope"
+                " UNION SELECT entry_index, log_number, envelope_id, length(bytes) FROM parked"
+                " WHERE log_number IS NOT NULL ORDER BY 1, 2"
+            )
+        ]
+
+    async def gone(self) -> list[tuple[int, int, int]]:
+        """(log, first, last) of what expired, was withdrawn or dropped."""
+        rows = await self._database.read("SELECT node_index, first, last FROM node_log_gone ORDER BY 1, 2")
+        return [(int(index), int(first), int(last)) for index, first, last in rows]
+
+    async def get(self, index: int, number: int) -> list[Content]:
+        """What stands at a place: more than one where two nodes shared an index, nothing where it is gone."""
+        rows = await self._database.read(
+            _CONTENTS + " WHERE l.node_index = ?1 AND l.number = ?2 AND NOT EXISTS (SELECT 1 FROM node_log_gone"
+            " WHERE node_index = ?1 AND ?2 BETWEEN first AND last) ORDER BY e.id",
+            (index, number),
+        )
+        return [Content(*row) for row in rows]
+
+    async def by_prefix(self, prefix: bytes) -> Content | None:
+        """The envelope whose name begins so, with its first place; a parked one too. None when it is not here."""
+        if len(prefix) < PREFIX_BYTES_MIN:
+            return None
+        span = (prefix, prefix + b"\xff" * (16 - len(prefix)))
+        row = await self._database.read_one(
+            _CONTENTS + " WHERE e.envelope_id BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM node_log_gone g"
+            " WHERE g.node_index = l.node_index AND l.number BETWEEN g.first AND g.last) LIMIT 1",
+            span,
+        )
+        if row is None:
+            row = await self._database.read_one(
+                "SELECT bytes, envelope_id, entry_index, log_number, 0, 0 FROM parked"
+                " WHERE envelope_id BETWEEN ? AND ? AND log_number IS NOT NULL",
+                span,
+            )
+        if row is None:
+            return None
+        envelope, envelope_id, index, number = row[:4]
+        # Its first byte names the lifetime in clear, whether it could be opened or not.
+        return Content(envelope, envelope_id, index, number, envelope[0] & 0x0F, row[5])
+
+    async def missing(self, index: int, first: int, last: int) -> list[tuple[int, int]]:
+        """The runs between two numbers of a log that are neither here nor gone."""
+        rows = await self._database.read(
+            "SELECT number, number FROM node_log WHERE node_index = ?1 AND number BETWEEN ?2 AND ?3"
+            " UNION SELECT first, last FROM node_log_gone WHERE node_index = ?1 AND first <= ?3 AND last >= ?2"
+            " ORDER BY 1",
+            (index, first, last),
+        )
+        runs, next_number = [], first
+        for known_first, known_last in rows:
+            if known_first > next_number:
+                runs.append((next_number, known_first - 1))
+            next_number = max(next_number, known_last + 1)
+        return [*runs, (next_number, last)] if next_number <= last else runs
+
+    async def drop(self, index: int, first: int, last: int) -> None:
+        """These are gone: nobody is asked for them again, and nobody is sent them."""
+        async with self._database.write() as tx:
+            await tx.execute(
+                "INSERT INTO node_log_gone VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET last = max(last, ?3)",
+                (index, first, last),
+            )
+
+    async def heard_counters(self) -> dict[int, int]:
+        """The last counter heard of each node."""
+        rows = await self._database.read("SELECT node_index, counter FROM radio_heard")
+        return {int(index): int(counter) for index, counter in rows}
+
+    async def save_heard_counters(self, counters: Mapping[int, int]) -> None:
+        """Remember them: they only grow."""
+        async with self._database.write() as tx:
+            await tx.executemany(
+                "INSERT INTO radio_heard VALUES (?1, ?2) ON CONFLICT DO UPDATE SET counter = max(counter, ?2)",
+                list(counters.items()),
+            )
+
+
+_CONTENTS = (
+    "SELECT e.bytes, e.envelope_id, l.node_index, l.number, e.lifetime, e.background FROM node_log l"
+    " JOIN envelopes e ON e.id = l.envelope"
+)
