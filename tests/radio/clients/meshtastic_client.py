@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 import time
+from typing import Any
 
 from meshtastic.serial_interface import SerialInterface
 from pubsub import pub
@@ -18,13 +19,13 @@ heard = threading.Event()
 acknowledged = threading.Event()
 
 
-def on_text(packet: dict[str, object], interface: SerialInterface) -> None:
+def on_text(packet: dict[str, Any], interface: SerialInterface) -> None:
     decoded = packet["decoded"]
     answer["heard"] = {"from": packet["from"], "text": decoded["text"], "snr": packet.get("rxSnr")}
     heard.set()
 
 
-def onAckNak(packet: dict[str, object]) -> None:  # noqa: N802 - the library knows this name
+def onAckNak(packet: dict[str, Any]) -> None:  # noqa: N802 - the library knows this name
     answer["acknowledgment"] = packet["decoded"]["routing"]["errorReason"]
     acknowledged.set()
 

@@ -89,6 +89,7 @@ def test_a_radio_tells_all_and_is_ready(is_chatty: bool) -> None:
     one = station(bench, "one", knows=knows, is_chatty=is_chatty)
     bench.run(100)
     assert one.events == [Ready()]
+    assert isinstance(one.dialect, Meshtastic)
     assert one.dialect.firmware == "2.7.11.ee68575"
     assert one.radio.violations == []
 

@@ -185,8 +185,8 @@ def test_sizes_on_air() -> None:
     ],
 )
 def test_presets_and_settings(config: tuple[int, ...], expected: tuple[int, float, int]) -> None:
-    use, preset, *rest = (*config, *[0] * (5 - len(config)))
-    modulation = LoraConfig(bool(use), preset, *rest, region=3, hop_limit=3, tx_enabled=True).modulation()
+    use, preset, width, factor, rate = (*config, *[0] * (5 - len(config)))
+    modulation = LoraConfig(bool(use), preset, width, factor, rate, 3, 3, tx_enabled=True).modulation()
     assert (modulation.spreading_factor, modulation.bandwidth_khz, modulation.coding_rate) == expected
     assert modulation.preamble_symbols == 16
 

@@ -54,7 +54,7 @@ def test_absence() -> None:
     message = decode(b"")
     assert message.uint32(1) == message.fixed32(1) == message.int32(1) == 0
     assert not message.boolean(1)
-    assert message.float32(1) is message.content(1) is message.message(1) is None
+    assert (message.float32(1), message.content(1), message.message(1)) == (None, None, None)
     assert message.text(1) == ""
     assert uint_field(1, 0) == fixed32_field(1, 0) == float_field(1, None) == text_field(1, "") == b""
     assert decode(uint_field(1, 0, always=True)).has(1, Wire.VARINT)

@@ -26,7 +26,8 @@ def test_one_after_the_other() -> None:
     assert (questions.current, questions.was_asked) == (TWO, False)
     assert questions.poll(7) == b"two"
     questions.next(8)
-    assert questions.current is questions.deadline_ms() is None
+    assert not questions.current
+    assert questions.deadline_ms() is None
 
 
 def test_an_unanswered_question_comes_again_and_is_given_up() -> None:
@@ -59,4 +60,5 @@ def test_a_question_in_between() -> None:
     questions.next(20)
     assert questions.current is TWO
     questions.drop()
-    assert questions.current is questions.deadline_ms() is None
+    assert not questions.current
+    assert questions.deadline_ms() is None

@@ -3,6 +3,9 @@
 Source: Meshtastic documentation, the reference of its protocol buffers.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 from app.radio.dialects import protobuf
 from app.radio.dialects.dialect import WeatherReading
 from app.radio.dialects.meshtastic_codec import decode_packet, encode_frame
@@ -167,7 +170,7 @@ def _encode_other(_: Other) -> bytes:
     return bytes_field(15, text_field(1, "/prefs/db.proto"))
 
 
-_ENCODERS = {
+_ENCODERS: dict[type[FromRadio], Callable[[Any], bytes]] = {
     MeshPacket: _encode_packet,
     MyInfo: _encode_my_info,
     NodeInfo: _encode_node,

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from typing import Any
 
 import msgspec
 import pytest
@@ -93,7 +94,7 @@ def test_rnodes_airtime_limit_holds_frames_back() -> None:
 # RUI3
 
 
-def rui3(**settings: str) -> Rui3:
+def rui3(**settings: Any) -> Rui3:
     radio = Rui3("radio", Field([], {}, random.Random(1)).ether, random.Random(2), **settings)
     radio.poll(RESTART_MS)
     radio.output()
