@@ -8,6 +8,7 @@ import msgspec
 
 from app.radio.control import BODY_BYTES_MAX
 from app.radio.frame import FRAME_BYTES_MAX
+from app.radio.logbook import LogEntry
 from app.radio.means import Means
 from app.radio.neighbors import Neighbor
 from app.radio.trickle import Trickle, TrickleConfig
@@ -15,14 +16,20 @@ from app.radio.vector import NodeLog, Vector, following, slice_vector
 
 TRICKLE = TrickleConfig(interval_min_ms=32_000, doublings=6, redundancy=1)
 """32 s holds a neighborhood's worth of vectors at SF9; 34 min costs at most two vectors an hour where all is well."""
-NEWS_DELAY_MS = (120_000, 240_000)
-"""New entries are announced this long after the first of them, once for all that came since."""
+OWN_NEWS_MS = (20_000, 40_000)
+"""After the last entry of this node's own log, which nobody has more of."""
+NEWS_MS = (60_000, 90_000)
+"""After the last entry that was heard, once for all that came together: its own node tells it first, if it can."""
+GAPPED_NEWS_MS = (90_000, 150_000)
+"""The same, for who lacks something: who doesn't tells more, and is better asked."""
 MENDED_DELAY_MS = (40_000, 80_000)
 """After the last entry that we had asked for, others further on may want to know."""
 MENDED_SPARED_BY = 2
 """Neighbors that tell as much: one alone may be where it came from, and others further on would not hear of it."""
-NEWS_DELAY_MAX_MS = 600_000
-"""While a repair goes on, it is announced every ten minutes."""
+NEWS_MAX_MS = 600_000
+"""While entries keep coming, they are announced every ten minutes."""
+HOLD_MS = 120_000
+"""Who waits for answers keeps a vector back so long: others that lack less speak first, and are asked instead."""
 
 
 class _News(msgspec.Struct, frozen=True):
@@ -48,20 +55,20 @@ class Announcing:
         self._means = means
         self._trickle = Trickle(trickle, means.rng)
         self._cursor = 0
-        self._speaks = False
+        self._due_since_ms: int | None = None
+        self._holds = False
         self._news: _News | None = None
 
     def start(self, now_ms: int) -> None:
         """The radio is on the air."""
         self._trickle.start(now_ms)
 
-    def stored(self, now_ms: int, *, asked: bool) -> None:
+    def stored(self, entry: LogEntry, now_ms: int, *, asked: bool) -> None:
         """There is something new to tell, which we had asked for or not."""
-        due_ms = self._means.after(now_ms, *(MENDED_DELAY_MS if asked else NEWS_DELAY_MS))
-        if self._news is None:
-            self._news = _News(due_ms, now_ms + NEWS_DELAY_MAX_MS, mended=asked)
-        elif asked:
-            self._news = _News(min(due_ms, self._news.latest_ms), self._news.latest_ms, mended=True)
+        due_ms = self._means.after(now_ms, *self._news_delay_ms(entry, asked=asked))
+        latest_ms = now_ms + NEWS_MAX_MS if self._news is None else self._news.latest_ms
+        mended = asked or (self._news is not None and self._news.mended)
+        self._news = _News(min(due_ms, latest_ms), latest_ms, mended)
 
     def hear_less(self, sender: int, neighbor: Neighbor, now_ms: int) -> None:
         """They lack what we have: our vector tells them soon, within their purse."""
@@ -77,29 +84,43 @@ class Announcing:
         self._trickle.hear_consistent()
         self._cursor = following(vector)
         if self._news is None:
-            self._speaks = False
+            self._due_since_ms = None
             return
         news = msgspec.structs.replace(self._news, told_by=self._news.told_by | {sender})
         self._news = None if news.is_spared else news
 
-    def poll(self, now_ms: int) -> bool:
-        """Whether a vector is due. It stays due until `vector` is called, or spared."""
-        self._speaks = self._trickle.poll(now_ms) or self._speaks
+    def poll(self, now_ms: int, *, waits: bool = False) -> bool:
+        """Whether a vector is due. It stays due until `vector` is called, or spared; `waits` for answers holds it."""
+        due = self._trickle.poll(now_ms)
         if self._news is not None and self._news.due_ms <= now_ms:
-            self._speaks, mended, self._news = True, self._news.mended, None
+            due, mended, self._news = True, self._news.mended, None
             if mended:
                 # Who lacked it may have lost this vector too: Trickle says it again, soon, unless others do.
                 self._trickle.hear_inconsistent(now_ms)
-        return self._speaks
+        if due and self._due_since_ms is None:
+            self._due_since_ms = now_ms
+        if self._due_since_ms is None:
+            return False
+        self._holds = waits and now_ms < self._due_since_ms + HOLD_MS
+        return not self._holds
 
     def vector(self, logs: list[NodeLog]) -> Vector:
         """The next slice of these, which counts as told."""
-        self._speaks, self._news = False, None
+        self._due_since_ms, self._news = None, None
         vector = slice_vector(logs, self._cursor, BODY_BYTES_MAX)
         self._cursor = following(vector)
         return vector
 
     def deadline_ms(self) -> int | None:
-        """When to poll next: at once while a vector is due."""
+        """When to poll next: at once while a vector is due and not held."""
         times = [self._trickle.deadline_ms(), None if self._news is None else self._news.due_ms]
-        return min((time for time in [*times, *[0] * self._speaks] if time is not None), default=None)
+        if self._due_since_ms is not None:
+            times.append(self._due_since_ms + HOLD_MS if self._holds else 0)
+        return min((time for time in times if time is not None), default=None)
+
+    def _news_delay_ms(self, entry: LogEntry, *, asked: bool) -> tuple[int, int]:
+        if asked:
+            return MENDED_DELAY_MS
+        if entry.index == self._means.me:
+            return OWN_NEWS_MS
+        return GAPPED_NEWS_MS if any(known.held for known in self._means.log.vector()) else NEWS_MS

@@ -1,4 +1,4 @@
-"""Answering: envelopes and gone runs for those who ask, unless somebody else was heard to send them.
+"""Answering: envelopes, blends and gone runs for those who ask, unless somebody else was heard to send them.
 
 Who is asked answers at once, one envelope at a time; others who have it help when the asked is silent. All of it is
 paid from the asker's purse. Pure; a part of the repair machine. Spec: docs/protocol/radio-repair.md.
@@ -7,9 +7,12 @@ paid from the asker's purse. Pure; a part of the repair machine. Spec: docs/prot
 from collections.abc import Iterable
 
 from app.core.envelope import EnvelopeId
+from app.radio.blend import Place
+from app.radio.blending import CROWD_MIN, Blending, is_blendable
 from app.radio.control import BODY_BYTES_MAX, control_frame_bytes
 from app.radio.logbook import LogEntry
-from app.radio.means import Means, SendEntry
+from app.radio.means import Means, SendBlend, SendEntry
+from app.radio.neighbors import Neighborhood
 from app.radio.parcel import Priority
 from app.radio.request import ANSWER_ENTRIES_MAX, ANYONE, Gone, Request, fitted
 from app.radio.span import Portion, Span, Spans, minus, normal
@@ -22,8 +25,12 @@ ANSWER_DELAY_MS = (200, 1_500)
 """For the one that was asked."""
 ANYONE_DELAY_MS = (500, 10_000)
 """When anyone was asked: time to hear each other."""
-HELP_DELAY_MS = (25_000, 45_000)
-"""For those who were not: a few frames' time, in which the asked would have been heard."""
+HELP_DELAY_MS = 60_000
+"""For those who were not asked: time for the asker to ask again, when its request or the answer was lost."""
+HELP_SPREAD_MS = 15_000
+"""And by chance so much more for each neighbor: time to hear each other."""
+HELPERS = 3
+"""So many of a crowd help, by chance: each one that misses another's answer sends it once more."""
 HELP_QUIET_MS = (15_000, 25_000)
 """After an answer by somebody else, helpers keep still so long."""
 REPEAT_MS = 10_000
@@ -50,8 +57,11 @@ class _Answer:
 class Answering:
     """What is sent to whom."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, neighborhood: Neighborhood, *, blends: bool = False) -> None:
         self._means = means
+        self._neighborhood = neighborhood
+        self._takes_blends = blends
+        self._blending = Blending(means)
         self._answers: dict[EnvelopeId, _Answer] = {}
         self._sent: dict[EnvelopeId, int] = {}
         self._gone: dict[int, Spans] = {}
@@ -63,17 +73,29 @@ class Answering:
     def hear_request(self, sender: int, request: Request, now_ms: int) -> None:
         """Somebody asks: what we hold of it is due, and what is gone is told."""
         helps = request.asked not in (self._means.me, ANYONE)
+        if helps and self._means.rng.random() * self._neighborhood.crowd(now_ms) >= HELPERS:
+            return
+        delay_ms = self._delay_ms(request, now_ms)
         left = ANSWER_ENTRIES_MAX
+        found: list[LogEntry] = []
         for portion in request.portions:
             for span in portion.spans:
                 entries = self._means.log.get(portion.index, span, left)
                 left -= len(entries)
-                self._owe(sender, entries, self._delay_ms(request), now_ms, helps=helps)
+                found += entries
                 # What lies beyond the last entry that is sent is asked for again: its gone runs can wait.
                 reach = span if left > 0 else Span(span.first, entries[-1].number)
-                self._tell(sender, Portion(portion.index, (reach,)), entries, self._delay_ms(request), now_ms)
+                self._tell(sender, Portion(portion.index, (reach,)), entries, delay_ms, now_ms)
                 if left <= 0:
-                    return
+                    break
+            if left <= 0:
+                break
+        blendable = tuple(entry for entry in found if self._blends(request, entry, now_ms))
+        self._owe(sender, tuple(entry for entry in found if entry not in blendable), delay_ms, now_ms, helps=helps)
+        if blendable and helps:
+            self._blending.help(sender, request.enough, blendable, self._means.after(now_ms, *delay_ms))
+        elif blendable:
+            self._blending.gather(sender, request.enough, blendable, now_ms)
 
     def offer(self, asker: int, entries: Iterable[LogEntry], now_ms: int, priority: Priority) -> None:
         """Send these to a neighbor that is known to lack them."""
@@ -81,6 +103,7 @@ class Answering:
 
     def hear_entry(self, envelope_id: EnvelopeId, now_ms: int) -> None:
         """Somebody sent this envelope: it need not come from us, and its asker is being answered."""
+        self._blending.hear_entry(envelope_id)
         answer = self._answers.pop(envelope_id, None)
         if answer is None:
             return
@@ -88,6 +111,14 @@ class Answering:
         for other in self._answers.values():
             if other.helps and other.asker == answer.asker:
                 other.due_ms = max(other.due_ms, self._means.after(now_ms, *HELP_QUIET_MS))
+
+    def hear_blend(self, places: set[Place]) -> None:
+        """Somebody answers with blends of these: who asked will ask again for what it could not solve."""
+        self._blending.hear(places)
+        for envelope_id, answer in list(self._answers.items()):
+            if answer.helps and Place(answer.entry.index, answer.entry.number) in places:
+                del self._answers[envelope_id]
+                self._means.tally["answers-spared"] += 1
 
     def hear_gone(self, gone: Gone) -> None:
         """Somebody told what is gone."""
@@ -103,7 +134,7 @@ class Answering:
 
     def serves(self, asker: int) -> bool:
         """Whether something waits to be sent to this node."""
-        return any(answer.asker == asker for answer in self._answers.values())
+        return self._blending.serves(asker) or any(answer.asker == asker for answer in self._answers.values())
 
     # What is sent
 
@@ -123,8 +154,23 @@ class Answering:
             self._gone_due_ms = self._means.after(now_ms, *ANSWER_DELAY_MS)
         return gone
 
-    def poll_entry(self, now_ms: int) -> SendEntry | None:
-        """The envelope that is due and paid for, if any."""
+    def poll_entry(self, now_ms: int) -> SendEntry | SendBlend | None:
+        """The envelope or blend that is due and paid for, if any."""
+        for asker, entries in self._blending.settle(now_ms):
+            self._owe(asker, entries, ANSWER_DELAY_MS, now_ms, helps=False)
+        return self._poll_plain(now_ms) or self._blending.poll(now_ms)
+
+    def entry_deadline_ms(self) -> int | None:
+        """When an envelope or blend is due."""
+        due = [answer.due_ms for answer in self._answers.values()]
+        blend_ms = self._blending.deadline_ms()
+        return min(due if blend_ms is None else [*due, blend_ms], default=None)
+
+    def gone_deadline_ms(self) -> int | None:
+        """When gone runs are due."""
+        return self._gone_due_ms
+
+    def _poll_plain(self, now_ms: int) -> SendEntry | None:
         while True:
             answer = min(self._answers.values(), key=lambda answer: answer.due_ms, default=None)
             if answer is None or answer.due_ms > now_ms:
@@ -139,13 +185,14 @@ class Answering:
                 self._means.tally["capped"] += 1
                 self._postpone(answer.asker, airtime_ms, now_ms)
 
-    def entry_deadline_ms(self) -> int | None:
-        """When an envelope is due."""
-        return min((answer.due_ms for answer in self._answers.values()), default=None)
-
-    def gone_deadline_ms(self) -> int | None:
-        """When gone runs are due."""
-        return self._gone_due_ms
+    def _blends(self, request: Request, entry: LogEntry, now_ms: int) -> bool:
+        """Whether it may go into a blend: for who takes them, among several, and where its place has no twin."""
+        if not self._takes_blends or request.asked == ANYONE or request.enough == 0:
+            return False
+        if self._neighborhood.crowd(now_ms) < CROWD_MIN:
+            return False
+        here = self._means.log.get(entry.index, Span(entry.number, entry.number), 2)
+        return is_blendable(entry) and len(here) == 1
 
     def _owe(
         self,
@@ -185,10 +232,12 @@ class Answering:
             if self._gone_due_ms is None:
                 self._gone_due_ms = self._means.after(now_ms, *delay_ms)
 
-    def _delay_ms(self, request: Request) -> tuple[int, int]:
+    def _delay_ms(self, request: Request, now_ms: int) -> tuple[int, int]:
         if request.asked == self._means.me:
             return ANSWER_DELAY_MS
-        return ANYONE_DELAY_MS if request.asked == ANYONE else HELP_DELAY_MS
+        if request.asked == ANYONE:
+            return ANYONE_DELAY_MS
+        return HELP_DELAY_MS, HELP_DELAY_MS + HELP_SPREAD_MS * self._neighborhood.crowd(now_ms)
 
     def _send(self, answer: _Answer, airtime_ms: float, now_ms: int) -> SendEntry:
         entry = answer.entry

@@ -4,18 +4,33 @@ Every request is paid from the purse of the neighbor whose claim caused it, and 
 the same. Pure; a part of the repair machine. Spec: docs/protocol/radio-repair.md.
 """
 
+from collections.abc import Iterable
+
+from app.radio.blend import Box, places_of
 from app.radio.control import control_frame_bytes
 from app.radio.hearsay import Hearsay
 from app.radio.logbook import LogEntry
 from app.radio.means import Means
 from app.radio.neighbors import Neighbor, Neighborhood
-from app.radio.request import REQUEST_BODY_BYTES_MAX, REQUEST_RUNS_MAX, Gone, Request, fitted, spans_of
+from app.radio.request import (
+    ANSWER_ENTRIES_MAX,
+    REQUEST_BODY_BYTES_MAX,
+    REQUEST_RUNS_MAX,
+    Gone,
+    Request,
+    fitted,
+    spans_of,
+)
 from app.radio.span import Portion, Spans, common, holds, minus, normal, total
 
 REQUEST_DELAY_MS = (500, 6_000)
 """By chance, before a request: another's, heard in this time, spares ours."""
 PATIENCE_MS = 30_000
 """Silence after a request, or after the last answer to it, before asking again."""
+BLEND_PATIENCE_MAX_MS = 600_000
+"""Blends prove nothing before they are solved: they prolong the wait this long at most."""
+PLAIN_MS = 600_000
+"""After blends that were spoiled, envelopes are asked for as they are for so long."""
 ASKS_MAX = 64
 """Requests, own and overheard, that are waited for at once."""
 OVERHEARD_MAX = 32
@@ -26,21 +41,24 @@ DEFERRALS_MAX = 2
 class _Ask:
     """A request that is waited for: ours to `neighbor`, or another's, overheard (None)."""
 
-    __slots__ = ("neighbor", "portions", "progressed", "until_ms")
+    __slots__ = ("limit_ms", "neighbor", "portions", "progressed", "until_ms")
 
     def __init__(self, portions: tuple[Portion, ...], neighbor: int | None, until_ms: int) -> None:
         self.portions = portions
         self.neighbor = neighbor
         self.until_ms = until_ms
+        self.limit_ms = until_ms + BLEND_PATIENCE_MAX_MS
         self.progressed = False
 
 
 class Asking:
     """Who is asked for what."""
 
-    def __init__(self, means: Means, neighborhood: Neighborhood) -> None:
+    def __init__(self, means: Means, neighborhood: Neighborhood, box: Box | None = None) -> None:
         self._means = means
         self._neighborhood = neighborhood
+        self._box = box
+        self._plain_until_ms = 0
         self._hearsay = Hearsay(means, neighborhood)
         self._asks: list[_Ask] = []
         self._due_ms: int | None = None
@@ -66,6 +84,19 @@ class Asking:
         for answer in answers:
             self._progress(answer)
         self._end_fulfilled(now_ms)
+
+    def hear_blend(self, portions: Iterable[Portion], now_ms: int) -> None:
+        """Blends are an answer, if they can be solved."""
+        for ask in self._asks:
+            if any(common(spans_of(ask.portions, portion.index), portion.spans) for portion in portions):
+                ask.progressed = True
+                ask.until_ms = max(ask.until_ms, min(now_ms + PATIENCE_MS, ask.limit_ms))
+
+    def refuse_blends(self, now_ms: int) -> None:
+        """What came out of blends was forged or broken."""
+        if self._box is not None:
+            self._box.spoil()
+        self._plain_until_ms = now_ms + PLAIN_MS
 
     def stored(self, entry: LogEntry, sender: int | None, now_ms: int) -> bool:
         """An entry is on the disk; its sender kept its word. True when it had been asked for."""
@@ -105,6 +136,11 @@ class Asking:
             self._asks.remove(flight)
             self._arm(now_ms)
 
+    @property
+    def waits(self) -> bool:
+        """Whether something was asked for, or is about to be."""
+        return self._due_ms is not None or bool(self._asks)
+
     def deadline_ms(self) -> int | None:
         """When to poll next."""
         times = [*(ask.until_ms for ask in self._asks), self._hearsay.deadline_ms(), self._due_ms]
@@ -121,7 +157,7 @@ class Asking:
             stepped_back = stepped_back or bool(lacking and not portions)
             if not portions:
                 continue
-            request = Request(index, portions)
+            request = Request(index, portions, self._enough(lacking, now_ms))
             ready_ms = self._ready_at_ms(request, neighbor, now_ms)
             if ready_ms <= now_ms:
                 return self._asked(request, neighbor, now_ms)
@@ -129,6 +165,13 @@ class Asking:
         self._deferrals += stepped_back and not waits
         self._due_ms = min(waits, default=None)
         return None
+
+    def _enough(self, lacking: list[Portion], now_ms: int) -> int:
+        """How many blends of all we lack would do: one less for each that waits in the box. 0 asks for none."""
+        numbers = sum(total(portion.spans) for portion in lacking)
+        if self._box is None or numbers > ANSWER_ENTRIES_MAX or now_ms < self._plain_until_ms:
+            return 0
+        return max(1, numbers - self._box.rows_within(set(places_of(lacking))))
 
     def _ready_at_ms(self, request: Request, neighbor: Neighbor, now_ms: int) -> int:
         airtime_ms = self._means.airtime_ms(control_frame_bytes(request))

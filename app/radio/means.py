@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from app.core.envelope import EnvelopeId
-from app.radio.control import Kind, NeighborPurses
+from app.radio.control import Kind, Message, NeighborPurses
 from app.radio.frame import FRAME_BYTES_MAX, NodeIndex, envelope_frame_bytes
 from app.radio.logbook import LogEntry, LogView
 from app.radio.parcel import CountersNeeded, Priority, Rejected
@@ -36,6 +36,15 @@ class SendEntry(msgspec.Struct, frozen=True):
     priority: Priority
 
 
+class SendBlend(msgspec.Struct, frozen=True):
+    """Send a blend (blend.py) with this seed of the envelopes at these places."""
+
+    entries: tuple[LogEntry, ...]
+    seed: int
+    airtime_ms: float
+    priority: Priority
+
+
 class OwnLogAhead(msgspec.Struct, frozen=True):
     """Somebody knows this node's own log up to `number`, which it never gave out: it was restored or cloned."""
 
@@ -48,8 +57,15 @@ class TwinHeard(msgspec.Struct, frozen=True):
     counter: int
 
 
-Output = SendControl | SendEntry
-RepairEvent = Rejected | CountersNeeded | OwnLogAhead | TwinHeard
+class MessageHeard(msgspec.Struct, frozen=True):
+    """A new control frame with a message that is not about node logs: for another machine."""
+
+    sender: NodeIndex
+    message: Message
+
+
+Output = SendControl | SendEntry | SendBlend
+RepairEvent = Rejected | CountersNeeded | OwnLogAhead | TwinHeard | MessageHeard
 
 
 class Means:

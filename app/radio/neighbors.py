@@ -34,6 +34,10 @@ ASKING_MS = 300_000
 """Whoever asks knows what it lacks: it need not be told for so long."""
 
 
+CROWD_MS = 3_600_000
+"""Who was heard so long ago is counted as there: within two Trickle intervals others may have spared its vector."""
+
+
 class Neighbor:
     """One neighbor. `misses` below zero are credit."""
 
@@ -137,6 +141,10 @@ class Neighborhood:
             neighbor.misses += 1
             wait_ms = min(MISS_WAIT_MS << min(max(neighbor.misses, 1), 10), MISS_WAIT_MAX_MS)
             neighbor.ask_after_ms = self._means.after(now_ms, wait_ms // 2, wait_ms)
+
+    def crowd(self, now_ms: int) -> int:
+        """How many were heard within the hour."""
+        return sum(now_ms - neighbor.heard_ms < CROWD_MS for neighbor in self._neighbors.values())
 
     def states(self, now_ms: int) -> list[NeighborState]:
         """For the keeper's page, by index."""

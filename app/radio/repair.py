@@ -7,13 +7,13 @@ polls it when the radio could send, and not before. Spec, with the state diagram
 
 import random
 from collections.abc import Callable, Mapping
-from typing import assert_never
 
 from app.core.envelope import EnvelopeId
 from app.errors import DecodeError
 from app.radio.announcing import TRICKLE, Announcing
 from app.radio.answering import Answering
 from app.radio.asking import Asking
+from app.radio.blend import Blend, Box, Found, Place, decode_blend
 from app.radio.comparing import Comparing
 from app.radio.control import (
     KINDS,
@@ -23,18 +23,16 @@ from app.radio.control import (
     NeighborPurses,
     OwnCounters,
     Sketch,
-    Wants,
     open_control,
     seal_control,
 )
 from app.radio.frame import LinkKeys, NodeIndex
 from app.radio.logbook import KnownLog, LogEntry, LogView
-from app.radio.means import Means, Output, OwnLogAhead, RepairEvent, SendControl, TwinHeard
-from app.radio.neighbors import Neighbor, Neighborhood, NeighborState
+from app.radio.means import Means, MessageHeard, Output, OwnLogAhead, RepairEvent, SendControl, TwinHeard
+from app.radio.neighbors import Neighborhood, NeighborState
 from app.radio.parcel import CountersNeeded, Priority, Rejected
 from app.radio.request import Compare, Gone, Request, Wanted
 from app.radio.span import Portion, Span
-from app.radio.trickle import TrickleConfig
 from app.radio.vector import NodeLog, Vector, difference
 
 EVENTS_MAX = 256
@@ -42,7 +40,10 @@ EVENTS_MAX = 256
 
 
 class Repair:
-    """The repair machine of one node. `airtime_ms` prices a frame by its bytes; `heard` are the saved counters."""
+    """The repair machine of one node. `airtime_ms` prices a frame by its bytes; `heard` are the saved counters.
+
+    With `blends` its owner sends them (SendBlend) and hands those it hears to `open_blend` and `hear_blend`.
+    """
 
     def __init__(
         self,
@@ -54,21 +55,30 @@ class Repair:
         *,
         neighbor_ms_per_hour: float,
         heard: Mapping[int, int],
-        trickle: TrickleConfig = TRICKLE,
+        blends: bool = False,
     ) -> None:
         self._link = link
         self._means = Means(me, log, NeighborPurses(neighbor_ms_per_hour), airtime_ms, rng)
         self._neighborhood = Neighborhood(self._means)
-        self._asking = Asking(self._means, self._neighborhood)
-        self._answering = Answering(self._means)
+        self._box = Box()
+        self._asking = Asking(self._means, self._neighborhood, self._box if blends else None)
+        self._answering = Answering(self._means, self._neighborhood, blends=blends)
         self._comparing = Comparing(self._means, self._answering)
-        self._announcing = Announcing(self._means, trickle)
+        self._announcing = Announcing(self._means, TRICKLE)
         self._own = OwnCounters()
         self._last_counter = -1
         self._heard = HeardCounters(heard)
         self._own_highest = 0
         self._sent_kind: type[Message] | None = None
         self._events: list[RepairEvent] = []
+        self._hearing: dict[type[Message], Callable[..., None]] = {
+            Vector: self._hear_vector,
+            Request: self._hear_request,
+            Gone: self._hear_gone,
+            Compare: self._comparing.hear_compare,
+            Sketch: self._comparing.hear_sketch,
+            Wanted: self._comparing.hear_wanted,
+        }
 
     # What the rest of the node says
 
@@ -85,21 +95,29 @@ class Repair:
         """Counters that are reserved on disk: `count` of them from `first`."""
         self._own.grant(first, count)
 
-    def stored(self, entry: LogEntry, now_ms: int, sender: int | None = None) -> None:
-        """An envelope is on the disk at this place. `sender` is the node whose frame brought it."""
+    def stored(
+        self, entry: LogEntry, now_ms: int, sender: int | None = None, *, envelope: bytes | None = None
+    ) -> list[Found]:
+        """An envelope is on the disk at this place. `sender` is the node whose frame brought it.
+
+        With its bytes it may solve blends that wait. Returns what came out, to be opened like any other envelope.
+        """
         if not self._means.log.append(entry):
-            return
+            return []
         asked = self._asking.stored(entry, sender, now_ms)
-        self._announcing.stored(now_ms, asked=asked)
+        self._announcing.stored(entry, now_ms, asked=asked)
+        return [] if envelope is None else self._box.settle(Place(entry.index, entry.number), envelope)
 
     def gone(self, index: int, span: Span) -> None:
         """These entries expired here, were withdrawn, or dropped."""
         self._means.log.drop(index, span)
 
-    def refused(self, sender: int, now_ms: int) -> None:
-        """An envelope that this neighbor sent was forged or broken."""
+    def refused(self, sender: int, now_ms: int, *, blended: bool = False) -> None:
+        """An envelope that this neighbor sent, or that came out of its blends, was forged or broken."""
         self._means.tally["wrong-answers"] += 1
         self._neighborhood.miss(sender, now_ms)
+        if blended:
+            self._asking.refuse_blends(now_ms)
 
     # What the air says
 
@@ -126,6 +144,26 @@ class Repair:
         self._dispatch(frame.sender, frame.message, now_ms)
         return frame
 
+    def open_blend(self, data: bytes) -> Blend | None:
+        """The blend in a frame that was heard: `hear_blend` wants the envelopes of its places that are on the disk."""
+        try:
+            blend = decode_blend(data, self._link)
+        except DecodeError as error:
+            self._reject(error.code)
+            return None
+        if blend.sender == self._means.me:
+            self._reject("echo")
+            return None
+        return blend
+
+    def hear_blend(self, blend: Blend, held: Mapping[Place, bytes], now_ms: int) -> list[Found]:
+        """A blend was heard. Returns what it solves: to be opened like any other envelope."""
+        self._means.tally["blends-heard"] += 1
+        self._neighborhood.hear(blend.sender, now_ms)
+        self._answering.hear_blend(set(blend.places))
+        self._asking.hear_blend(blend.portions, now_ms)
+        return self._box.add(blend, held) if len(held) < len(blend.places) else []
+
     def sent(self, now_ms: int, *, ok: bool = True) -> None:
         """The modem is done with the last control frame."""
         if self._sent_kind is Request:
@@ -140,29 +178,40 @@ class Repair:
 
     # What goes on the air
 
+    def say(self, message: Message) -> SendControl | None:
+        """Seal a message of another machine; None while there are no counters."""
+        return self.seal(message) if self.can_seal else None
+
+    def poll(self, now_ms: int) -> list[Output]:
+        """The next thing to send, if one is due: call this when the radio could send it."""
+        speaks = self._announcing.poll(now_ms, waits=self._asking.waits)
+        if self.can_seal:
+            message = self._next_message(now_ms, speaks=speaks)
+            if message is not None:
+                self._sent_kind = type(message)
+                return [self.seal(message)]
+        entry = self._answering.poll_entry(now_ms)
+        return [] if entry is None else [entry]
+
     @property
     def can_seal(self) -> bool:
         """Whether a counter is left."""
         return not self._own.is_empty
 
-    def say(self, message: Message) -> SendControl | None:
-        """Seal a message of another machine; None while there are no counters."""
-        return None if self._own.is_empty else self._seal(message)
-
-    def poll(self, now_ms: int) -> list[Output]:
-        """The next thing to send, if one is due: call this when the radio could send it."""
-        speaks = self._announcing.poll(now_ms)
-        if not self._own.is_empty:
-            message = self._next_message(now_ms, speaks=speaks)
-            if message is not None:
-                return [self._seal(message)]
-        entry = self._answering.poll_entry(now_ms)
-        return [] if entry is None else [entry]
+    def seal(self, message: Message) -> SendControl:
+        """A message, this machine's or another's, as a control frame under this node's next counter."""
+        self._last_counter = self._own.take()
+        self._ask_for_counters()
+        frame = seal_control(ControlFrame(self._means.me, self._last_counter, message), self._link)
+        kind = KINDS[type(message)]
+        self._means.tally[f"{kind.name.lower()}-sent"] += 1
+        self._means.tally["control-bytes-sent"] += len(frame)
+        return SendControl(frame, kind, self._means.airtime_ms(len(frame)), Priority.PEOPLE)
 
     def deadline_ms(self) -> int | None:
         """When to poll again, if nothing else happens. Without counters only envelopes can be sent."""
         times = [self._answering.entry_deadline_ms()]
-        if not self._own.is_empty:
+        if self.can_seal:
             times += [self._asking.deadline_ms(), self._answering.gone_deadline_ms()]
             times += [self._comparing.deadline_ms(), self._announcing.deadline_ms()]
         return min((time for time in times if time is not None), default=None)
@@ -188,30 +237,25 @@ class Repair:
 
     # Hearing
 
-    def _dispatch(self, sender: int, message: Message, now_ms: int) -> None:
-        neighbor = self._neighborhood.hear(sender, now_ms)
-        match message:
-            case Vector():
-                self._hear_vector(sender, neighbor, message, now_ms)
-            case Request():
-                neighbor.ask(now_ms)
-                self._asking.hear_request(message, now_ms)
-                self._answering.hear_request(sender, message, now_ms)
-            case Gone():
-                self._answering.hear_gone(message)
-                self._asking.hear_gone(sender, neighbor, message, now_ms)
-            case Compare():
-                self._comparing.hear_compare(sender, message, now_ms)
-            case Sketch():
-                self._comparing.hear_sketch(sender, message, now_ms)
-            case Wanted():
-                self._comparing.hear_wanted(sender, message, now_ms)
-            case Wants():
-                pass  # whoever joins repair and fragments hears these too
-            case _:
-                assert_never(message)
+    def _dispatch(self, sender: NodeIndex, message: Message, now_ms: int) -> None:
+        self._neighborhood.hear(sender, now_ms)
+        hear = self._hearing.get(type(message))
+        if hear is None:
+            self._emit(MessageHeard(sender, message))
+        else:
+            hear(sender, message, now_ms)
 
-    def _hear_vector(self, sender: int, neighbor: Neighbor, vector: Vector, now_ms: int) -> None:
+    def _hear_request(self, sender: int, request: Request, now_ms: int) -> None:
+        self._neighborhood.hear(sender, now_ms).ask(now_ms)
+        self._asking.hear_request(request, now_ms)
+        self._answering.hear_request(sender, request, now_ms)
+
+    def _hear_gone(self, sender: int, gone: Gone, now_ms: int) -> None:
+        self._answering.hear_gone(gone)
+        self._asking.hear_gone(sender, self._neighborhood.hear(sender, now_ms), gone, now_ms)
+
+    def _hear_vector(self, sender: int, vector: Vector, now_ms: int) -> None:
+        neighbor = self._neighborhood.hear(sender, now_ms)
         neighbor.claim(vector)
         for claim in vector.logs:
             self._watch_own(claim.index, claim.highest)
@@ -253,17 +297,6 @@ class Repair:
 
     def _told(self) -> list[NodeLog]:
         return [_log(known, self._comparing.checksum(known)) for known in self._means.log.vector()]
-
-    def _seal(self, message: Message) -> SendControl:
-        self._last_counter = self._own.take()
-        self._ask_for_counters()
-        frame = seal_control(ControlFrame(self._means.me, self._last_counter, message), self._link)
-        kind = KINDS[type(message)]
-        self._sent_kind = type(message)
-        airtime_ms = self._means.airtime_ms(len(frame))
-        self._means.tally[f"{kind.name.lower()}-sent"] += 1
-        self._means.tally["control-bytes-sent"] += len(frame)
-        return SendControl(frame, kind, airtime_ms, Priority.PEOPLE)
 
     def _ask_for_counters(self) -> None:
         if self._own.needs_more():

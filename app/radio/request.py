@@ -37,10 +37,14 @@ _COMPARE_BYTES = 8
 
 
 class Request(msgspec.Struct, frozen=True):
-    """`asked`, or ANYONE, is to send these; others who have them help when nothing is heard."""
+    """`asked`, or ANYONE, is to send these; others who have them help when nothing is heard.
+
+    `enough` blends of all that the asker lacks would do, where it takes blends; 0 where it doesn't.
+    """
 
     asked: int
     portions: tuple[Portion, ...]
+    enough: int = 0
 
 
 class Gone(msgspec.Struct, frozen=True):
@@ -68,23 +72,25 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 def encode_request(request: Request) -> bytes:
-    """asked ‖ portions."""
-    return bytes([request.asked]) + _encode_portions(request.portions)
+    """asked ‖ enough ‖ portions."""
+    return bytes([request.asked, request.enough]) + encode_portions(request.portions)
 
 
 def decode_request(data: bytes) -> Request:
     """DecodeError for all that is no request, or asks for more runs or numbers than one may."""
     asked = _asked(data)
-    portions = _decode_portions(data[1:])
+    portions = _decode_portions(data[2:])
     spans = [span for portion in portions for span in portion.spans]
     if len(spans) > REQUEST_RUNS_MAX or max(map(len, spans)) > REQUEST_NUMBERS_MAX:
         raise DecodeError("limit", f"A request has {REQUEST_RUNS_MAX} runs of {REQUEST_NUMBERS_MAX} numbers at most.")
-    return Request(asked, portions)
+    if data[1] > ANSWER_ENTRIES_MAX:
+        raise DecodeError("limit", f"No more than {ANSWER_ENTRIES_MAX} blends answer a request.")
+    return Request(asked, portions, data[1])
 
 
 def encode_gone(gone: Gone) -> bytes:
     """The portions."""
-    return _encode_portions(gone.portions)
+    return encode_portions(gone.portions)
 
 
 def decode_gone(data: bytes) -> Gone:
@@ -160,24 +166,30 @@ def _asked(data: bytes) -> int:
     return data[0]
 
 
-def _encode_portions(portions: Sequence[Portion]) -> bytes:
+def encode_portions(portions: Sequence[Portion]) -> bytes:
+    """index ‖ count of runs ‖ runs, for each portion."""
     return b"".join(bytes([portion.index, len(portion.spans)]) + encode_runs(0, portion.spans) for portion in portions)
+
+
+def decode_portion(data: bytes, offset: int, least: int) -> tuple[Portion, int]:
+    """(the portion at `offset`, next offset), its index at least `least`. DecodeError."""
+    if len(data) - offset < _PORTION_BYTES_MIN:
+        raise DecodeError("truncated", "The list ends inside a portion.")
+    index, count = data[offset], data[offset + 1]
+    if not least <= index <= NODE_INDEX_MAX:
+        raise DecodeError("order", "A list names each log once, in the order of their indices.")
+    if count == 0:
+        raise DecodeError("empty", "A portion has a run.")
+    spans, offset = decode_runs(data, offset + _PORTION_HEAD_BYTES, count, 0)
+    return Portion(index, spans), offset
 
 
 def _decode_portions(data: bytes) -> tuple[Portion, ...]:
     portions: list[Portion] = []
-    offset, least = 0, 0
+    offset = 0
     while offset < len(data):
-        if len(data) - offset < _PORTION_BYTES_MIN:
-            raise DecodeError("truncated", "The list ends inside a portion.")
-        index, count = data[offset], data[offset + 1]
-        if not least <= index <= NODE_INDEX_MAX:
-            raise DecodeError("order", "A list names each log once, in the order of their indices.")
-        if count == 0:
-            raise DecodeError("empty", "A portion has a run.")
-        spans, offset = decode_runs(data, offset + 2, count, 0)
-        portions.append(Portion(index, spans))
-        least = index + 1
+        portion, offset = decode_portion(data, offset, portions[-1].index + 1 if portions else 0)
+        portions.append(portion)
     if not portions:
         raise DecodeError("empty", "The list is empty.")
     return tuple(portions)

@@ -1,18 +1,20 @@
 """A small mesh of repair machines on a virtual clock: real control frames, half duplex, carrier sense, collisions.
 
-Envelopes are names and sizes; what floods is left out or lost, so that repair has to carry everything. A node's disk is
-what `stored` was told after a delay; a crash leaves the disk, the counters reserved on it, and nothing else.
+Envelopes are bytes that follow from their places; what floods is left out or lost, so that repair carries everything. A
+node's disk is what `stored` was told after a delay; a crash leaves the disk, the counters reserved on it, and no more.
 """
 
+import functools
 import hashlib
 import heapq
 import random
 from collections.abc import Callable, Iterable
 
-from app.core.envelope import EnvelopeId
+from app.core.envelope import EnvelopeId, envelope_id
+from app.radio.blend import Found, Place, blended, encode_blend
 from app.radio.frame import LinkKeys, NodeIndex
 from app.radio.logbook import Logbook, LogEntry
-from app.radio.means import OwnLogAhead, RepairEvent, SendControl, SendEntry
+from app.radio.means import Output, OwnLogAhead, RepairEvent, SendBlend, SendControl, SendEntry
 from app.radio.parcel import CountersNeeded
 from app.radio.profile import EU868
 from app.radio.repair import Repair
@@ -25,10 +27,22 @@ DISK_MS = (5, 400)
 COUNTERS = 64
 
 
-def entry(index: int, number: int, variant: int = 0) -> LogEntry:
+def envelope_at(index: int, number: int, variant: int = 0) -> bytes:
     """The envelope at a place; variants are what a node's twin wrote there."""
-    name = hashlib.sha256(f"{index}/{number}/{variant}".encode()).digest()[:16]
-    return LogEntry(index, number, EnvelopeId(name), ENVELOPE_BYTES)
+    return hashlib.shake_128(f"{index}/{number}/{variant}".encode()).digest(ENVELOPE_BYTES)
+
+
+@functools.cache
+def entry(index: int, number: int, variant: int = 0) -> LogEntry:
+    """Its place and name."""
+    return LogEntry(index, number, envelope_id(envelope_at(index, number, variant)), ENVELOPE_BYTES)
+
+
+@functools.cache
+def envelope_of(known: LogEntry) -> bytes:
+    """The bytes of an entry."""
+    variants = (envelope_at(known.index, known.number, variant) for variant in range(8))
+    return next(envelope for envelope in variants if envelope_id(envelope) == known.envelope_id)
 
 
 class Node:
@@ -62,6 +76,7 @@ class Node:
             self.mesh.rng,
             neighbor_ms_per_hour=self.mesh.neighbor_ms_per_hour,
             heard=self.heard,
+            blends=self.mesh.blends,
         )
         self.repair.start(self.mesh.now_ms)
         self.take_events()
@@ -74,7 +89,7 @@ class Node:
     def write(self, known: LogEntry) -> None:
         """An envelope enters here, or arrived by another way."""
         self.entries[known.envelope_id] = known
-        self.repair.stored(known, self.mesh.now_ms)
+        self._find(self.repair.stored(known, self.mesh.now_ms, envelope=envelope_of(known)), self.index)
 
     def expire(self, index: int, span: Span) -> None:
         """These are gone from the disk."""
@@ -90,9 +105,27 @@ class Node:
             return
         self.mesh.after(self.mesh.rng.randint(*DISK_MS), lambda: self._store(known, sender))
 
+    def hear_blend(self, frame: bytes) -> None:
+        blend = self.repair.open_blend(frame)
+        if blend is None:
+            return
+        here = {Place(known.index, known.number): envelope_of(known) for known in self.entries.values()}
+        held = {place: here[place] for place in blend.places if place in here}
+        self._find(self.repair.hear_blend(blend, held, self.mesh.now_ms), blend.sender)
+
+    def _find(self, found: list[Found], sender: int) -> None:
+        """What came out of blends is opened, and what is none of the envelopes is refused."""
+        for one in found:
+            known = LogEntry(one.place.index, one.place.number, envelope_id(one.envelope), len(one.envelope))
+            genuine = any(entry(known.index, known.number, variant) == known for variant in range(8))
+            if genuine:
+                self.hear_entry(known, sender)
+            else:
+                self.repair.refused(sender, self.mesh.now_ms, blended=True)
+
     def _store(self, known: LogEntry, sender: int) -> None:
         self.entries[known.envelope_id] = known
-        self.repair.stored(known, self.mesh.now_ms, sender)
+        self._find(self.repair.stored(known, self.mesh.now_ms, sender, envelope=envelope_of(known)), sender)
 
     def take_events(self) -> None:
         for event in self.repair.events():
@@ -113,17 +146,18 @@ class _Flight:
 class Mesh:
     """Nodes, who hears whom, and one event queue."""
 
-    def __init__(self, nodes: int, seed: int, loss: float = 0.0, duty: float = 0.1) -> None:
+    def __init__(self, nodes: int, seed: int, loss: float = 0.0, duty: float = 0.1, *, blends: bool = True) -> None:
         self.rng = random.Random(seed)
         self.now_ms = 0
         self.loss = loss
         self.duty = duty
+        self.blends = blends
         self.neighbor_ms_per_hour = duty * HOUR_MS * 0.8
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
         self._flights: list[_Flight] = []
         self.links: set[frozenset[int]] = set()
-        self.sent: list[tuple[int, int, SendControl | SendEntry]] = []
+        self.sent: list[tuple[int, int, Output]] = []
         self.spies: list[Callable[[Node, bytes], None]] = []
         self.nodes = [Node(self, index) for index in range(nodes)]
         self.connect_all()
@@ -192,7 +226,7 @@ class Mesh:
             self._transmit(node, output)
         node.take_events()
 
-    def _transmit(self, node: Node, output: SendControl | SendEntry) -> None:
+    def _transmit(self, node: Node, output: Output) -> None:
         airtime_ms = output.airtime_ms
         flight = _Flight(node, self.now_ms, self.now_ms + airtime_ms, self.neighbors(node))
         self._flights = [other for other in self._flights if other.end_ms > self.now_ms - 5_000] + [flight]
@@ -201,23 +235,30 @@ class Mesh:
         self.sent.append((self.now_ms, node.index, output))
         self.after(-int(-airtime_ms // 1), lambda: self._land(flight, output))
 
-    def _land(self, flight: _Flight, output: SendControl | SendEntry) -> None:
+    def _land(self, flight: _Flight, output: Output) -> None:
         if isinstance(output, SendControl):
             flight.sender.repair.sent(self.now_ms)
         for receiver in flight.receivers:
             if self.rng.random() < self.loss or self._collides(flight, receiver):
                 continue
-            if isinstance(output, SendControl):
+            self._deliver(flight.sender, receiver, output)
+            receiver.take_events()
+
+    def _deliver(self, sender: Node, receiver: Node, output: Output) -> None:
+        match output:
+            case SendControl():
                 receiver.repair.receive(output.frame, self.now_ms)
                 for spy in self.spies:
                     spy(receiver, output.frame)
-            else:
-                known = next(
-                    (known for known in flight.sender.entries.values() if known.envelope_id == output.envelope_id), None
-                )
+            case SendEntry():
+                known = sender.entries.get(output.envelope_id)
                 if known is not None:
-                    receiver.hear_entry(known, flight.sender.index)
-            receiver.take_events()
+                    receiver.hear_entry(known, sender.index)
+            case SendBlend():
+                envelopes = {Place(known.index, known.number): envelope_of(known) for known in output.entries}
+                frame = encode_blend(blended(sender.index, output.seed, envelopes), LINK)
+                assert abs(EU868.frame_airtime_ms(len(frame)) - output.airtime_ms) < 1
+                receiver.hear_blend(frame)
 
     def _collides(self, flight: _Flight, receiver: Node) -> bool:
         return any(

@@ -1,11 +1,22 @@
 """Announcing: soon when somebody lacks something, once for all that is new, and spared by who told as much."""
 
-from app.radio.announcing import MENDED_DELAY_MS, NEWS_DELAY_MAX_MS, NEWS_DELAY_MS, TRICKLE, Announcing
+from app.radio.announcing import (
+    GAPPED_NEWS_MS,
+    HOLD_MS,
+    MENDED_DELAY_MS,
+    NEWS_MAX_MS,
+    NEWS_MS,
+    OWN_NEWS_MS,
+    TRICKLE,
+    Announcing,
+)
 from app.radio.control import HOUR_MS
 from app.radio.neighbors import Neighbor
 from app.radio.vector import NodeLog, Vector
-from tests.radio.repair_parts import claim, means
+from tests.radio.repair_mesh import entry
+from tests.radio.repair_parts import ME, claim, means
 
+NEW = entry(3, 7)
 LOGS = [NodeLog(3, 7, 1)]
 SAME = Vector(0, 254, tuple(LOGS))
 LATE_MS = 10 * HOUR_MS
@@ -60,15 +71,38 @@ def test_an_empty_purse_tells_nobody() -> None:
 def test_news_is_told_once_for_all_and_not_later_for_more() -> None:
     announcing = settled()
     for second in range(60):
-        announcing.stored(LATE_MS + 1000 * second, asked=False)
-    times = spoken(announcing, LATE_MS + 60_000, LATE_MS + NEWS_DELAY_MS[1])
+        announcing.stored(NEW, LATE_MS + 1000 * second, asked=False)
+    times = spoken(announcing, LATE_MS + 60_000, LATE_MS + 60_000 + NEWS_MS[1])
     assert 1 <= len(times) <= 2
+
+
+def test_who_has_most_tells_first() -> None:
+    own, heard, gapped = (settled() for _ in range(3))
+    gapped._means.log.append(entry(4, 9))
+    own.stored(entry(ME, 1), LATE_MS, asked=False)
+    heard.stored(NEW, LATE_MS, asked=False)
+    gapped.stored(NEW, LATE_MS, asked=False)
+    for announcing, least_ms, most_ms in ((own, *OWN_NEWS_MS), (heard, *NEWS_MS), (gapped, *GAPPED_NEWS_MS)):
+        deadline_ms = announcing.deadline_ms()
+        assert deadline_ms is not None
+        assert LATE_MS + least_ms <= deadline_ms <= LATE_MS + most_ms
+
+
+def test_who_waits_for_answers_lets_others_speak_for_a_while() -> None:
+    announcing = Announcing(means(), TRICKLE)
+    announcing.start(0)
+    due_ms = announcing.deadline_ms()
+    assert due_ms is not None
+    assert not announcing.poll(due_ms, waits=True)
+    assert announcing.poll(due_ms + 1, waits=False)
+    assert not announcing.poll(due_ms + 2, waits=True)
+    assert announcing.poll(due_ms + HOLD_MS, waits=True)
 
 
 def test_one_neighbor_spares_news_that_flooded_and_two_what_was_mended() -> None:
     flooded, mended = settled(), settled()
-    flooded.stored(LATE_MS, asked=False)
-    mended.stored(LATE_MS, asked=True)
+    flooded.stored(NEW, LATE_MS, asked=False)
+    mended.stored(NEW, LATE_MS, asked=True)
     flooded_ms, mended_ms = flooded.deadline_ms(), mended.deadline_ms()
     assert flooded_ms is not None
     assert mended_ms is not None
@@ -84,15 +118,15 @@ def test_one_neighbor_spares_news_that_flooded_and_two_what_was_mended() -> None
 def test_what_was_mended_waits_for_the_rest_but_not_for_ever() -> None:
     announcing = settled()
     now_ms = LATE_MS
-    while now_ms < LATE_MS + 2 * NEWS_DELAY_MAX_MS and not announcing.poll(now_ms):
-        announcing.stored(now_ms, asked=True)
+    while now_ms < LATE_MS + 2 * NEWS_MAX_MS and not announcing.poll(now_ms):
+        announcing.stored(NEW, now_ms, asked=True)
         now_ms += 10_000
-    assert now_ms <= LATE_MS + NEWS_DELAY_MAX_MS + 10_000
+    assert now_ms <= LATE_MS + NEWS_MAX_MS + 10_000
 
 
 def test_what_was_mended_is_told_again_soon_in_case_it_was_lost() -> None:
     announcing = settled()
-    announcing.stored(LATE_MS, asked=True)
+    announcing.stored(NEW, LATE_MS, asked=True)
     times = spoken(announcing, LATE_MS, LATE_MS + MENDED_DELAY_MS[1] + 4 * TRICKLE.interval_min_ms)
     assert len(times) >= 2
 

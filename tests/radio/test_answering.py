@@ -7,19 +7,26 @@ from app.radio.answering import (
     GONE_RUNS_MAX,
     HELP_DELAY_MS,
     HELP_QUIET_MS,
+    HELP_SPREAD_MS,
     REPEAT_MS,
     Answering,
 )
+from app.radio.blend import Place
 from app.radio.control import HOUR_MS
-from app.radio.means import SendEntry
+from app.radio.means import Means, SendBlend, SendEntry
+from app.radio.neighbors import Neighborhood
 from app.radio.parcel import Priority
 from app.radio.profile import EU868
 from app.radio.request import ANSWER_ENTRIES_MAX, ANYONE, Gone, Request
-from app.radio.span import Span, minus
+from app.radio.span import Span, Spans, minus
 from tests.radio.repair_mesh import ENVELOPE_BYTES, entry
 from tests.radio.repair_parts import ME, means, portion
 
 ONE_MS = EU868.frame_airtime_ms(214)
+
+
+def answering_of(mine: Means) -> Answering:
+    return Answering(mine, Neighborhood(mine))
 
 
 def drained(answering: Answering, end_ms: int) -> list[tuple[int, SendEntry]]:
@@ -27,7 +34,7 @@ def drained(answering: Answering, end_ms: int) -> list[tuple[int, SendEntry]]:
     found: list[tuple[int, SendEntry]] = []
     while (deadline_ms := answering.entry_deadline_ms()) is not None and deadline_ms <= end_ms:
         sent = answering.poll_entry(deadline_ms)
-        if sent is not None:
+        if isinstance(sent, SendEntry):
             found.append((deadline_ms, sent))
     return found
 
@@ -37,7 +44,7 @@ def numbers(sent: list[tuple[int, SendEntry]]) -> list[int]:
 
 
 def test_who_is_asked_answers_at_once_and_in_order() -> None:
-    answering = Answering(means((3, range(1, 9))))
+    answering = answering_of(means((3, range(1, 9))))
     answering.hear_request(5, Request(ME, (portion(3, (2, 4)),)), 0)
     assert answering.serves(5)
     sent = drained(answering, HOUR_MS)
@@ -48,39 +55,82 @@ def test_who_is_asked_answers_at_once_and_in_order() -> None:
 
 
 def test_who_was_not_asked_helps_later_in_an_order_of_its_own() -> None:
-    answering = Answering(means((3, range(1, 20))))
+    answering = answering_of(means((3, range(1, 20))))
     answering.hear_request(5, Request(7, (portion(3, (1, 19)),)), 0)
     sent = drained(answering, HOUR_MS)
     assert sorted(numbers(sent)) == list(range(1, 20)) != numbers(sent)
-    assert HELP_DELAY_MS[0] <= sent[0][0] <= HELP_DELAY_MS[1]
+    assert sent[0][0] == HELP_DELAY_MS
+
+
+def test_of_a_crowd_a_few_help_and_not_all_at_once() -> None:
+    helpers = 0
+    for seed in range(200):
+        mine = means((3, range(1, 3)), seed=seed)
+        neighborhood = Neighborhood(mine)
+        for index in range(30):
+            neighborhood.hear(index, 0)
+        answering = Answering(mine, neighborhood)
+        answering.hear_request(5, Request(7, (portion(3, (1, 2)),)), 0)
+        deadline_ms = answering.entry_deadline_ms()
+        helpers += deadline_ms is not None
+        assert deadline_ms is None or HELP_DELAY_MS <= deadline_ms <= HELP_DELAY_MS + 30 * HELP_SPREAD_MS
+    assert 5 <= helpers <= 45
+
+
+def test_blends_by_somebody_else_spare_help() -> None:
+    answering = answering_of(means((3, range(1, 4))))
+    answering.hear_request(5, Request(7, (portion(3, (1, 3)),)), 0)
+    answering.hear_blend({Place(3, 1), Place(3, 3)})
+    assert numbers(drained(answering, HOUR_MS)) == [2]
+
+
+def test_blends_are_for_those_who_take_them_and_for_a_crowd() -> None:
+    for enough, neighbors, takes, blends in (
+        (2, 3, True, True),
+        (0, 3, True, False),
+        (2, 1, True, False),
+        (2, 3, False, False),
+    ):
+        mine = means((3, range(1, 9)))
+        neighborhood = Neighborhood(mine)
+        for index in range(neighbors):
+            neighborhood.hear(index, 0)
+        answering = Answering(mine, neighborhood, blends=takes)
+        for asker, numbers_asked in ((0, (1, 2)), (1, (3, 4)), (2, (5, 6))):
+            answering.hear_request(asker, Request(ME, (portion(3, numbers_asked),), enough), 0)
+        kinds = set()
+        while (deadline_ms := answering.entry_deadline_ms()) is not None:
+            output = answering.poll_entry(deadline_ms)
+            kinds |= {type(output)} if output else set()
+        assert kinds == {SendBlend if blends else SendEntry}
 
 
 def test_what_somebody_else_sends_is_spared_and_helpers_keep_still() -> None:
-    answering = Answering(means((3, range(1, 4))))
+    answering = answering_of(means((3, range(1, 4))))
     answering.hear_request(5, Request(7, (portion(3, (1, 3)),)), 0)
-    answering.hear_entry(entry(3, 2).envelope_id, 30_000)
+    answering.hear_entry(entry(3, 2).envelope_id, HELP_DELAY_MS)
     sent = drained(answering, HOUR_MS)
     assert sorted(numbers(sent)) == [1, 3]
-    assert sent[0][0] >= 30_000 + HELP_QUIET_MS[0]
+    assert sent[0][0] >= HELP_DELAY_MS + HELP_QUIET_MS[0]
     answering.hear_entry(entry(3, 2).envelope_id, 30_000)
 
 
 def test_being_asked_after_helping_speeds_it_up() -> None:
-    answering = Answering(means((3, range(1, 4))))
+    answering = answering_of(means((3, range(1, 4))))
     answering.hear_request(5, Request(7, (portion(3, (1, 3)),)), 0)
     answering.hear_request(6, Request(ME, (portion(3, (1, 3)),)), 100)
     assert drained(answering, HOUR_MS)[-1][0] <= 100 + ANSWER_DELAY_MS[1]
 
 
 def test_two_askers_are_served_by_one_frame() -> None:
-    answering = Answering(means((3, range(1, 4))))
+    answering = answering_of(means((3, range(1, 4))))
     answering.hear_request(5, Request(ME, (portion(3, (1, 3)),)), 0)
     answering.hear_request(6, Request(ME, (portion(3, (2, 3)),)), 100)
     assert numbers(drained(answering, HOUR_MS)) == [1, 2, 3]
 
 
 def test_a_request_that_crossed_its_answer_is_not_answered_twice() -> None:
-    answering = Answering(means((3, range(1, 3))))
+    answering = answering_of(means((3, range(1, 3))))
     answering.hear_request(5, Request(ME, (portion(3, (1, 1)),)), 0)
     ((at_ms, _),) = drained(answering, HOUR_MS)
     answering.hear_request(6, Request(ME, (portion(3, (1, 1)),)), at_ms + REPEAT_MS - 1)
@@ -90,13 +140,13 @@ def test_a_request_that_crossed_its_answer_is_not_answered_twice() -> None:
 
 
 def test_one_request_brings_so_many_entries_at_most() -> None:
-    answering = Answering(means((3, range(1, 200))))
+    answering = answering_of(means((3, range(1, 200))))
     answering.hear_request(5, Request(ME, (portion(3, (1, 199)),)), 0)
     assert numbers(drained(answering, HOUR_MS)) == list(range(1, ANSWER_ENTRIES_MAX + 1))
 
 
 def test_one_asker_cannot_fill_the_table_and_all_of_them_are_bounded() -> None:
-    answering = Answering(means((3, range(1, 2000))))
+    answering = answering_of(means((3, range(1, 2000))))
     for first in range(1, 1000, ANSWER_ENTRIES_MAX):
         answering.hear_request(5, Request(ME, (portion(3, (first, first + 99)),)), 0)
     assert len(drained(answering, HOUR_MS)) == ANSWERS_PER_ASKER_MAX
@@ -109,7 +159,7 @@ def test_one_asker_cannot_fill_the_table_and_all_of_them_are_bounded() -> None:
 
 def test_the_asker_s_purse_sets_the_pace() -> None:
     mine = means((3, range(1, 33)), purse_ms=4.5 * ONE_MS)
-    answering = Answering(mine)
+    answering = answering_of(mine)
     answering.hear_request(5, Request(ME, (portion(3, (1, 32)),)), 0)
     assert numbers(drained(answering, 60_000)) == [1, 2, 3, 4]
     assert mine.tally["capped"] == 1
@@ -120,7 +170,7 @@ def test_the_asker_s_purse_sets_the_pace() -> None:
 
 def test_what_expired_meanwhile_is_not_sent() -> None:
     mine = means((3, range(1, 4)))
-    answering = Answering(mine)
+    answering = answering_of(mine)
     answering.hear_request(5, Request(ME, (portion(3, (1, 3)),)), 0)
     mine.log.drop(3, Span(1, 2))
     assert numbers(drained(answering, HOUR_MS)) == [3]
@@ -129,7 +179,7 @@ def test_what_expired_meanwhile_is_not_sent() -> None:
 def test_twins_at_one_place_are_both_sent() -> None:
     mine = means((3, range(1, 2)))
     mine.log.append(entry(3, 1, 1))
-    answering = Answering(mine)
+    answering = answering_of(mine)
     answering.hear_request(5, Request(ME, (portion(3, (1, 1)),)), 0)
     names = {output.envelope_id for _, output in drained(answering, HOUR_MS)}
     assert names == {entry(3, 1).envelope_id, entry(3, 1, 1).envelope_id}
@@ -139,7 +189,7 @@ def test_an_envelope_of_many_fragments_is_priced_as_such() -> None:
     mine = means()
     long = entry(3, 1)
     mine.log.append(type(long)(3, 1, long.envelope_id, 10 * ENVELOPE_BYTES))
-    answering = Answering(mine)
+    answering = answering_of(mine)
     answering.hear_request(5, Request(ME, (portion(3, (1, 1)),)), 0)
     ((_, sent),) = drained(answering, HOUR_MS)
     assert sent.airtime_ms > 10 * ONE_MS
@@ -149,7 +199,7 @@ def test_what_is_gone_is_told_in_runs() -> None:
     mine = means((3, range(1, 10)))
     mine.log.drop(3, Span(1, 4))
     mine.log.drop(3, Span(7, 8))
-    answering = Answering(mine)
+    answering = answering_of(mine)
     answering.hear_request(5, Request(ME, (portion(3, (2, 20)),)), 0)
     due_ms = answering.gone_deadline_ms()
     assert due_ms is not None
@@ -164,8 +214,8 @@ def test_gone_runs_beyond_a_frame_come_in_the_next() -> None:
     mine = means((3, range(1, 400)))
     for number in range(1, 400, 2):
         mine.log.drop(3, Span(number, number))
-    answering = Answering(mine)
-    told = ()
+    answering = answering_of(mine)
+    told: Spans = ()
     for first in range(1, 400, 64):
         answering.hear_request(5, Request(ME, (portion(3, (first, first + 63)),)), 0)
     frames = 0
@@ -182,7 +232,7 @@ def test_gone_runs_beyond_a_frame_come_in_the_next() -> None:
 def test_what_another_told_gone_is_not_told_again() -> None:
     mine = means((3, range(1, 10)))
     mine.log.drop(3, Span(1, 8))
-    answering = Answering(mine)
+    answering = answering_of(mine)
     answering.hear_request(5, Request(ANYONE, (portion(3, (1, 8)),)), 0)
     answering.hear_gone(Gone((portion(3, (1, 5)),)))
     due_ms = answering.gone_deadline_ms()
@@ -196,7 +246,7 @@ def test_what_another_told_gone_is_not_told_again() -> None:
 def test_gone_runs_are_paid_for_too() -> None:
     mine = means((3, range(1, 10)), purse_ms=100.0)
     mine.log.drop(3, Span(1, 8))
-    answering = Answering(mine)
+    answering = answering_of(mine)
     answering.hear_request(5, Request(ME, (portion(3, (1, 8)),)), 0)
     assert answering.poll_gone(HOUR_MS) is None
     assert answering.gone_deadline_ms() is None
@@ -204,7 +254,7 @@ def test_gone_runs_are_paid_for_too() -> None:
 
 
 def test_what_we_lack_ourselves_is_neither_sent_nor_called_gone() -> None:
-    answering = Answering(means((3, range(1, 3))))
+    answering = answering_of(means((3, range(1, 3))))
     answering.hear_request(5, Request(ME, (portion(3, (3, 9)), portion(4, (1, 9)))), 0)
     assert answering.entry_deadline_ms() is None
     assert answering.gone_deadline_ms() is None
@@ -213,6 +263,6 @@ def test_what_we_lack_ourselves_is_neither_sent_nor_called_gone() -> None:
 def test_the_last_entry_of_a_full_answer_bounds_the_gone_runs() -> None:
     mine = means((3, range(1, 100)))
     mine.log.drop(3, Span(90, 99))
-    answering = Answering(mine)
+    answering = answering_of(mine)
     answering.hear_request(5, Request(ME, (portion(3, (1, 99)),)), 0)
     assert answering.gone_deadline_ms() is None

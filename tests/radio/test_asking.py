@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 from app.radio.asking import DEFERRALS_MAX, PATIENCE_MS, REQUEST_DELAY_MS, Asking
+from app.radio.blend import Box
 from app.radio.control import HOUR_MS
 from app.radio.frame import LOG_NUMBER_MAX
 from app.radio.means import Means
@@ -22,7 +23,7 @@ class Asker:
     def __init__(self, mine: Means) -> None:
         self.means = mine
         self.neighborhood = Neighborhood(mine)
-        self.asking = Asking(mine, self.neighborhood)
+        self.asking = Asking(mine, self.neighborhood, Box())
 
     def hear(self, sender: int, vector: Vector, now_ms: int) -> None:
         neighbor = self.neighborhood.hear(sender, now_ms)
@@ -54,7 +55,7 @@ def test_what_a_neighbor_claims_and_we_lack_is_asked_for_after_a_moment() -> Non
     asker.hear(2, claim((3, 9), (4, 2)), 0)
     ((at_ms, request),) = asker.asked(0, PATIENCE_MS)
     assert REQUEST_DELAY_MS[0] <= at_ms <= REQUEST_DELAY_MS[1]
-    assert request == Request(2, (portion(3, (5, 9)), portion(4, (1, 2))))
+    assert request == Request(2, (portion(3, (5, 9)), portion(4, (1, 2))), enough=7)
 
 
 def test_what_arrives_ends_the_asking() -> None:

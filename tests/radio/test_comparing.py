@@ -8,6 +8,7 @@ from app.radio.control import HOUR_MS, Sketch
 from app.radio.iblt import SET_MAX, Symbols, key_bytes, key_of, symbols_of
 from app.radio.logbook import LogEntry
 from app.radio.means import Means, SendEntry
+from app.radio.neighbors import Neighborhood
 from app.radio.request import COMPARE_FRAMES_MAX, Compare, Wanted
 from app.radio.span import Span
 from app.radio.vector import NodeLog, Vector
@@ -22,7 +23,7 @@ class Side:
 
     def __init__(self, mine: Means) -> None:
         self.means = mine
-        self.answering = Answering(mine)
+        self.answering = Answering(mine, Neighborhood(mine))
         self.comparing = Comparing(mine, self.answering)
 
     def vector(self) -> Vector:
@@ -40,7 +41,7 @@ class Side:
         found = []
         while (deadline_ms := self.answering.entry_deadline_ms()) is not None and deadline_ms <= until_ms:
             output = self.answering.poll_entry(deadline_ms)
-            found += [output] if output else []
+            found += [output] if isinstance(output, SendEntry) else []
         return found
 
 

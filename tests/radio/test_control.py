@@ -1,5 +1,7 @@
 """Control frames: sealed for members, heard once, counted across restarts, and paid for per neighbor."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,6 +17,7 @@ from app.radio.control import (
     ControlFrame,
     HeardCounters,
     Kind,
+    Message,
     NeighborPurses,
     OwnCounters,
     Sketch,
@@ -47,7 +50,7 @@ messages = (vectors() | requests | gones | compares | sketches | wanteds | wants
 
 
 @given(messages, st.integers(0, 254), st.integers(0, COUNTER_MAX))
-def test_every_message_comes_back_from_its_frame(message, sender: int, counter: int) -> None:
+def test_every_message_comes_back_from_its_frame(message: Message, sender: int, counter: int) -> None:
     frame = ControlFrame(NodeIndex(sender), counter, message)
     sealed = seal_control(frame, OURS)
     assert open_control(sealed, OURS) == frame
@@ -69,7 +72,7 @@ def test_every_kind_has_a_message() -> None:
 
 
 @given(messages, st.data())
-def test_any_changed_byte_is_noticed(message, data) -> None:
+def test_any_changed_byte_is_noticed(message: Message, data: st.DataObject) -> None:
     sealed = bytearray(seal_control(ControlFrame(NodeIndex(3), 9, message), OURS))
     sealed[data.draw(st.integers(0, len(sealed) - 1))] ^= data.draw(st.integers(1, 255))
     with pytest.raises(DecodeError):
@@ -93,7 +96,7 @@ def test_noise_is_never_a_control_frame(noise: bytes) -> None:
         (lambda data: data[:-1] + b"\0", "tag"),
     ],
 )
-def test_frames_that_are_none(change, code: str) -> None:
+def test_frames_that_are_none(change: Callable[[bytes], bytes], code: str) -> None:
     sealed = seal_control(ControlFrame(NodeIndex(3), 9, SAID), OURS)
     with pytest.raises(DecodeError) as refusal:
         open_control(change(sealed), OURS)
@@ -149,7 +152,7 @@ def test_counters_end_where_their_field_does() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 50)), max_size=80))
-def test_a_frame_is_heard_once_and_in_order(heard) -> None:
+def test_a_frame_is_heard_once_and_in_order(heard: list[tuple[int, int]]) -> None:
     counters = HeardCounters({})
     admitted: dict[int, list[int]] = {}
     for sender, counter in heard:
@@ -188,9 +191,10 @@ def test_a_purse_empties_and_fills_within_the_hour() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 600_000), st.integers(1, 3000)), max_size=60))
-def test_no_hour_costs_more_than_twice_the_purse(spendings) -> None:
+def test_no_hour_costs_more_than_twice_the_purse(spendings: list[tuple[int, int]]) -> None:
     purses = NeighborPurses(5000.0)
-    now_ms, spent = 0, []
+    now_ms = 0
+    spent: list[tuple[int, int]] = []
     for wait_ms, airtime_ms in spendings:
         now_ms += wait_ms
         if purses.spend(7, airtime_ms, now_ms):

@@ -82,7 +82,9 @@ def test_the_first_symbol_holds_everything_and_later_ones_ever_less() -> None:
 
 
 @given(st.sets(keys, max_size=40), st.sets(keys, max_size=12), st.sets(keys, max_size=12), st.randoms())
-def test_the_difference_is_found_exactly(shared: set[int], mine: set[int], theirs: set[int], rng) -> None:
+def test_the_difference_is_found_exactly(
+    shared: set[int], mine: set[int], theirs: set[int], rng: random.Random
+) -> None:
     decoder = Decoder(shared | mine)
     for frame in range(FRAMES_MAX):
         decoder.add(symbols_of(shared | theirs, rng.randrange(SALTS), frame + 1))
@@ -95,9 +97,9 @@ def test_the_difference_is_found_exactly(shared: set[int], mine: set[int], their
 
 def test_equal_sets_are_told_by_one_frame() -> None:
     decoder = Decoder({1, 2, 3})
-    assert not decoder.is_complete
+    before = decoder.is_complete
     decoder.add(symbols_of({1, 2, 3}, 9, 1))
-    assert decoder.is_complete
+    assert (before, decoder.is_complete) == (False, True)
     assert decoder.lacking == decoder.surplus == []
 
 
@@ -159,14 +161,15 @@ def frames_needed(differing: int, loss: float, seed: int) -> int:
     decoder = Decoder(shared | set(apart[: differing // 2]))
     theirs = shared | set(apart[differing // 2 :])
     sent = 0
+    batch: list[int] = []
     while not decoder.is_complete:
-        have = decoder.frames
-        for frame in range(min(2 * have, COMPARE_FRAMES_MAX) if have else 1):
-            sent += 1
-            if rng.random() >= loss:
-                decoder.add(symbols_of(theirs, rng.randrange(SALTS), have + 1 + frame))
-            if decoder.is_complete:
-                break
+        if not batch:
+            have = decoder.frames
+            batch = list(range(have + 1, have + 1 + (min(2 * have, COMPARE_FRAMES_MAX) if have else 1)))
+        stretch = batch.pop(0)
+        sent += 1
+        if rng.random() >= loss:
+            decoder.add(symbols_of(theirs, rng.randrange(SALTS), stretch))
     assert set(decoder.lacking) | set(decoder.surplus) == set(apart)
     return sent
 

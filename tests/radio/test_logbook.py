@@ -12,6 +12,7 @@ from app.radio.vector import checksum
 from tests.radio.repair_mesh import entry
 from tests.radio.test_span import members_of
 
+Step = tuple[str, int, int]
 steps = st.lists(
     st.tuples(st.just("append"), st.integers(1, 30), st.integers(0, 1))
     | st.tuples(st.just("drop"), st.integers(1, 30), st.integers(0, 6)),
@@ -25,7 +26,7 @@ class Model:
         self.seen: dict[int, set[bytes]] = {}
         self.known: set[int] = set()
 
-    def play(self, step) -> None:
+    def play(self, step: Step) -> None:
         verb, number, detail = step
         if verb == "append":
             name = entry(5, number, detail).envelope_id
@@ -44,7 +45,7 @@ class Model:
         return checksum(name for number, names in self.seen.items() if number <= last for name in names)
 
 
-def played(script) -> tuple[Logbook, Model]:
+def played(script: list[Step]) -> tuple[Logbook, Model]:
     book, model = Logbook(), Model()
     for step in script:
         model.play(step)
@@ -57,7 +58,7 @@ def played(script) -> tuple[Logbook, Model]:
 
 
 @given(steps, st.integers(1, 40))
-def test_the_book_is_what_the_model_says(script, cut: int) -> None:
+def test_the_book_is_what_the_model_says(script: list[Step], cut: int) -> None:
     book, model = played(script)
     for summary, last in zip((*book.vector(), *book.vector({5: cut})), (99, cut), strict=False):
         known = {number for number in model.known if number <= last}
@@ -74,7 +75,7 @@ def test_the_book_is_what_the_model_says(script, cut: int) -> None:
 
 
 @given(steps, st.randoms())
-def test_checksums_agree_whatever_came_first(script, rng: random.Random) -> None:
+def test_checksums_agree_whatever_came_first(script: list[Step], rng: random.Random) -> None:
     appends = [step for step in script if step[0] == "append"]
     (first, _), (second, _) = played(appends), played(rng.sample(appends, len(appends)))
     assert first.vector() == second.vector()

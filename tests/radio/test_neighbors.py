@@ -63,9 +63,8 @@ def test_who_is_not_there_any_more_is_not_asked_for_ever() -> None:
         assert not neighbor.is_hopeless
         neighborhood.miss(3, 10)
     assert neighbor.is_hopeless
-    neighborhood.hear(3, 20)
-    assert not neighbor.is_hopeless
-    assert neighbor.misses == MISSES_MAX
+    assert not neighborhood.hear(3, 20).is_hopeless
+    assert neighborhood.states(20)[0].misses == MISSES_MAX
 
 
 def test_who_was_away_begins_afresh() -> None:

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.radio.announcing import NEWS_DELAY_MS, TRICKLE
+from app.radio.announcing import NEWS_MS, TRICKLE
 from app.radio.control import HOUR_MS, ControlFrame, Kind, Message, open_control, seal_control
 from app.radio.frame import FRAME_BYTES_MAX, LOG_NUMBER_MAX, LinkKeys, NodeIndex
 from app.radio.logbook import Logbook
-from app.radio.means import OwnLogAhead, SendControl, SendEntry, TwinHeard
+from app.radio.means import OwnLogAhead, SendBlend, SendControl, SendEntry, TwinHeard
 from app.radio.parcel import CountersNeeded, Rejected
 from app.radio.profile import EU868
 from app.radio.repair import Repair
@@ -56,8 +56,8 @@ class Station:
         self.repair.receive(frame, now_ms)
         return frame
 
-    def sent(self, start_ms: int, end_ms: int) -> list[tuple[int, Message | SendEntry]]:
-        found: list[tuple[int, Message | SendEntry]] = []
+    def sent(self, start_ms: int, end_ms: int) -> list[tuple[int, Message | SendEntry | SendBlend]]:
+        found: list[tuple[int, Message | SendEntry | SendBlend]] = []
         now_ms = start_ms
         for _ in range(20_000):
             for output in self.repair.poll(now_ms):
@@ -138,7 +138,7 @@ def test_new_entries_are_announced_once_for_all() -> None:
     station.sent(0, 5 * HOUR_MS)
     for number in range(4, 24):
         station.repair.stored(entry(3, number), 5 * HOUR_MS + number)
-    assert len(station.vectors(5 * HOUR_MS, 5 * HOUR_MS + NEWS_DELAY_MS[1] + 100)) == 1
+    assert len(station.vectors(5 * HOUR_MS, 5 * HOUR_MS + NEWS_MS[1] + 100)) == 1
 
 
 def test_a_neighbor_that_announces_them_first_spares_ours() -> None:
@@ -146,7 +146,7 @@ def test_a_neighbor_that_announces_them_first_spares_ours() -> None:
     station.sent(0, 5 * HOUR_MS)
     station.repair.stored(entry(3, 4), 5 * HOUR_MS)
     station.hear(Vector(0, 254, (NodeLog(3, 4, station.log.vector()[0].total),)), 5 * HOUR_MS + 1000)
-    assert station.vectors(5 * HOUR_MS, 5 * HOUR_MS + NEWS_DELAY_MS[1] + 100) == []
+    assert station.vectors(5 * HOUR_MS, 5 * HOUR_MS + NEWS_MS[1] + 100) == []
 
 
 def test_an_entry_stored_twice_is_no_news() -> None:
@@ -285,13 +285,12 @@ def test_events_that_nobody_fetches_do_not_pile_up() -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(messages, st.integers(0, 254), st.integers(0, 600_000)), max_size=12))
-def test_nothing_a_member_says_breaks_it_or_costs_more_than_its_purse(script) -> None:
+def test_nothing_a_member_says_breaks_it_or_costs_more_than_its_purse(script: list[tuple[Message, int, int]]) -> None:
     station = Station((3, range(1, 40)), (ME, range(1, 9)), (7, range(2, 30, 3)))
     station.repair.gone(3, Span(10, 20))
     before = {known.envelope_id for known in station.log.get(3, Span(1, 99), 99)}
-    now_ms, senders = 0, set()
+    now_ms = 0
     for message, sender, wait_ms in script:
-        senders.add(sender)
         station.hear(message, now_ms, sender=NodeIndex(sender))
         station.sent(now_ms, now_ms + wait_ms)
         now_ms += wait_ms

@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from app.radio.control import ControlFrame, open_control, seal_control
+from app.radio.blend import Place, blended, encode_blend
+from app.radio.control import ControlFrame, Message, open_control, seal_control
 from app.radio.frame import LOG_NUMBER_MAX, NodeIndex
-from app.radio.means import SendControl, SendEntry
+from app.radio.means import Output, SendBlend, SendControl, SendEntry
 from app.radio.parcel import Rejected
 from app.radio.profile import EU868
 from app.radio.request import Gone, Request
@@ -51,7 +52,7 @@ def watch(mesh: Mesh) -> list[str]:
     return wrong
 
 
-def quiet(mesh: Mesh, hours: int = 6) -> list[SendControl | SendEntry]:
+def quiet(mesh: Mesh, hours: int = 6) -> list[Output]:
     """What is still sent when all agree, after what was under way."""
     mesh.run(2 * HOUR_MS)
     since_ms = mesh.now_ms
@@ -68,6 +69,36 @@ def test_nodes_in_range_of_each_other_come_to_hold_the_same(seed: int, loss: flo
     assert mesh.run_until(mesh.agrees, 12 * HOUR_MS)
     assert wrong == []
     assert mesh.own_log_ahead() == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("loss", [0.1, 0.3])
+def test_so_they_do_without_blends(seed: int, loss: float) -> None:
+    mesh = Mesh(5, seed, loss, blends=False)
+    write(mesh, 20)
+    assert mesh.run_until(mesh.agrees, 12 * HOUR_MS)
+    assert mesh.airtime_ms(SendBlend) == 0
+
+
+def flooded(seed: int, *, blends: bool) -> float:
+    """On air until all of ten nodes have 20 envelopes that each lost 30 % of: in airtimes of 20 envelopes."""
+    mesh = Mesh(10, seed, 0.3, duty=1.0, blends=blends)
+    mesh.run(3 * HOUR_MS)
+    since_ms = mesh.now_ms
+    for number in range(1, 21):
+        mesh.nodes[0].write(entry(0, number))
+        for node in mesh.nodes[1:]:
+            if mesh.rng.random() >= mesh.loss:
+                node.write(entry(0, number))
+        mesh.run(5000)
+    assert mesh.run_until(mesh.agrees, 12 * HOUR_MS)
+    return 1 + mesh.airtime_ms(object, since_ms) / (20 * ENTRY_MS)
+
+
+def test_ten_listeners_at_30_percent_loss_cost_about_twice_the_envelopes_with_blends() -> None:
+    with_blends = [flooded(seed, blends=True) for seed in range(6)]
+    assert sum(with_blends) / 6 <= 2.2
+    assert sum(flooded(seed, blends=False) for seed in range(3)) / 3 >= 1.4 * sum(with_blends[:3]) / 3
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -191,7 +222,7 @@ def test_two_nodes_with_one_index_lose_nothing(seed: int) -> None:
     assert len(mesh.nodes[4].entries) == 12
 
 
-def hostile(mesh: Mesh, act: Callable[[random.Random], list[object]], every_ms: int, index: int = 200) -> None:
+def hostile(mesh: Mesh, act: Callable[[random.Random], list[Message]], every_ms: int, index: int = 200) -> None:
     """A member that says what it likes, heard by all."""
     counter = 0
 
@@ -199,7 +230,7 @@ def hostile(mesh: Mesh, act: Callable[[random.Random], list[object]], every_ms: 
         nonlocal counter
         for message in act(mesh.rng):
             counter += 1
-            frame = seal_control(ControlFrame(NodeIndex(index), counter, message), LINK)  # type: ignore[arg-type]
+            frame = seal_control(ControlFrame(NodeIndex(index), counter, message), LINK)
             for node in mesh.nodes:
                 node.repair.receive(frame, mesh.now_ms)
         mesh.after(every_ms, speak)
@@ -207,7 +238,7 @@ def hostile(mesh: Mesh, act: Callable[[random.Random], list[object]], every_ms: 
     mesh.after(1, speak)
 
 
-LIES: dict[str, Callable[[random.Random], list[object]]] = {
+LIES: dict[str, Callable[[random.Random], list[Message]]] = {
     "claims all": lambda _: [claim(*((index, LOG_NUMBER_MAX) for index in range(20)))],
     "has nothing": lambda rng: [claim((rng.randrange(5), 1))],
     "calls all gone": lambda _: [Gone(tuple(portion(index, (1, LOG_NUMBER_MAX)) for index in range(5)))],
@@ -230,6 +261,22 @@ def test_a_liar_among_them_costs_airtime_within_its_purse_and_loses_nothing(lie:
     assert mesh.airtime_ms(object, since_ms) <= 5 * 3 * mesh.neighbor_ms_per_hour
 
 
+def test_forged_blends_spoil_a_while_and_lose_nothing() -> None:
+    mesh = Mesh(5, 3, 0.1)
+
+    def forge() -> None:
+        places = {Place(index, mesh.rng.randint(1, 6)): mesh.rng.randbytes(205) for index in range(2)}
+        frame = encode_blend(blended(NodeIndex(200), mesh.rng.randrange(65536), places), LINK)
+        for node in mesh.nodes:
+            node.hear_blend(frame)
+        mesh.after(60_000, forge)
+
+    mesh.after(1, forge)
+    write(mesh, 16)
+    assert mesh.run_until(mesh.agrees, 24 * HOUR_MS)
+    assert all(entry(known.index, known.number) == known for node in mesh.nodes for known in node.entries.values())
+
+
 def test_what_a_liar_called_gone_is_found_where_it_lives() -> None:
     mesh = Mesh(3, 5, 0.0)
     mesh.connect_groups((0, 1))
@@ -237,7 +284,8 @@ def test_what_a_liar_called_gone_is_found_where_it_lives() -> None:
         mesh.nodes[0].write(entry(0, number))
     victim = mesh.nodes[2]
     victim.write(entry(0, 6))
-    for counter, lie in enumerate((Request(0, (portion(0, (1, 5)),)), Gone((portion(0, (1, 5)),))), start=1):
+    lies: list[Message] = [Request(0, (portion(0, (1, 5)),)), Gone((portion(0, (1, 5)),))]
+    for counter, lie in enumerate(lies, start=1):
         victim.repair.receive(seal_control(ControlFrame(NodeIndex(200), counter, lie), LINK), mesh.now_ms)
     assert victim.log.vector()[0].contiguous == 6
     mesh.run(HOUR_MS)

@@ -1,10 +1,12 @@
 """tests/vectors/radio-repair.json: control frames byte by byte, as another implementation would make and read them."""
 
 import json
+from typing import Any
 
 import pytest
 
 from app.errors import DecodeError
+from app.radio.blend import Box, Found, Place, blended, decode_blend, encode_blend
 from app.radio.control import ControlFrame, open_control, seal_control
 from app.radio.frame import LinkKeys, NodeIndex
 from app.radio.vector import checksum
@@ -15,7 +17,7 @@ LINK = LinkKeys(bytes.fromhex(VECTORS["space_id"]), (bytes.fromhex(VECTORS["k_li
 
 
 @pytest.mark.parametrize("case", VECTORS["frames"], ids=lambda case: case["name"])
-def test_a_frame_says_what_is_written_beside_it(case) -> None:
+def test_a_frame_says_what_is_written_beside_it(case: dict[str, Any]) -> None:
     frame = open_control(bytes.fromhex(case["frame"]), LINK)
     assert (frame.sender, frame.counter) == (case["sender"], case["counter"])
     assert json.loads(json.dumps(plain(frame.message))) == case["says"]
@@ -24,7 +26,7 @@ def test_a_frame_says_what_is_written_beside_it(case) -> None:
 
 
 @pytest.mark.parametrize("case", VECTORS["refused"], ids=lambda case: case["name"])
-def test_what_is_no_frame_is_refused_with_its_code(case) -> None:
+def test_what_is_no_frame_is_refused_with_its_code(case: dict[str, Any]) -> None:
     with pytest.raises(DecodeError) as refusal:
         open_control(bytes.fromhex(case["frame"]), LINK)
     assert refusal.value.code == case["code"]
@@ -37,3 +39,14 @@ def test_the_checksum_adds_up() -> None:
 
 def test_the_file_is_what_its_generator_makes() -> None:
     assert json.loads(json.dumps(made())) == VECTORS
+
+
+def test_the_blend_is_of_its_envelopes_and_gives_back_the_one_that_is_lacking() -> None:
+    told = VECTORS["blend"]
+    envelopes = {Place(one["index"], one["number"]): bytes.fromhex(one["envelope"]) for one in told["envelopes"]}
+    blend = blended(NodeIndex(told["sender"]), told["seed"], envelopes)
+    assert encode_blend(blend, LINK).hex() == told["frame"]
+    opened = decode_blend(bytes.fromhex(told["frame"]), LINK)
+    (lacking, *held) = envelopes
+    found = Box().add(opened, {place: envelopes[place] for place in held})
+    assert found == [Found(lacking, envelopes[lacking])]

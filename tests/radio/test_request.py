@@ -1,5 +1,8 @@
 """Requests, gone runs and requests by name: exact encodings, limits that hold, total decoders."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,6 +11,7 @@ from app.errors import DecodeError
 from app.radio.control import BODY_BYTES_MAX
 from app.radio.frame import LOG_NUMBER_MAX
 from app.radio.request import (
+    ANSWER_ENTRIES_MAX,
     ANYONE,
     COMPARE_FRAMES_MAX,
     COMPARE_HAVE_MAX,
@@ -34,12 +38,18 @@ from app.radio.request import (
 from app.radio.span import Portion, Span, total
 from tests.radio.test_span import any_spans
 
+Said = Request | Gone | Compare | Wanted
+Encode = Callable[[Any], bytes]
+Decode = Callable[[bytes], Said]
 indices = st.integers(0, 254)
 portion_lists = st.dictionaries(indices, any_spans.filter(bool), min_size=1, max_size=12).map(
     lambda logs: tuple(Portion(index, spans) for index, spans in sorted(logs.items()))
 )
 requests = st.builds(
-    Request, indices | st.just(ANYONE), portion_lists.map(lambda all_: fitted(all_, 200, REQUEST_RUNS_MAX))
+    Request,
+    indices | st.just(ANYONE),
+    portion_lists.map(lambda all_: fitted(all_, 200, REQUEST_RUNS_MAX)),
+    st.integers(0, ANSWER_ENTRIES_MAX),
 )
 compares = st.builds(
     Compare,
@@ -62,16 +72,18 @@ CODECS = [
 
 
 @pytest.mark.parametrize(("values", "encode", "decode"), CODECS)
-def test_what_is_said_comes_back_from_its_bytes(values, encode, decode) -> None:
+def test_what_is_said_comes_back_from_its_bytes(
+    values: st.SearchStrategy[Said], encode: Encode, decode: Decode
+) -> None:
     @given(values)
-    def check(value) -> None:
+    def check(value: Said) -> None:
         assert decode(encode(value)) == value
 
     check()
 
 
 @pytest.mark.parametrize(("values", "encode", "decode"), CODECS)
-def test_any_bytes_are_a_value_or_an_error(values, encode, decode) -> None:
+def test_any_bytes_are_a_value_or_an_error(values: st.SearchStrategy[Said], encode: Encode, decode: Decode) -> None:
     @given(st.binary(max_size=211))
     def check(data: bytes) -> None:
         try:
@@ -84,7 +96,7 @@ def test_any_bytes_are_a_value_or_an_error(values, encode, decode) -> None:
 
 
 @given(portion_lists, st.integers(4, 120), st.integers(1, 40))
-def test_what_is_fitted_fits_and_comes_first(portions, bytes_max: int, runs_max: int) -> None:
+def test_what_is_fitted_fits_and_comes_first(portions: tuple[Portion, ...], bytes_max: int, runs_max: int) -> None:
     taken = fitted(portions, bytes_max, runs_max)
     assert len(encode_gone(Gone(taken))) <= bytes_max
     flat = [(portion.index, span) for portion in portions for span in portion.spans]
@@ -119,15 +131,16 @@ def test_a_log_that_is_not_named_has_no_runs() -> None:
     ("decode", "data", "code"),
     [
         (decode_request, "", "truncated"),
-        (decode_request, "05", "empty"),
-        (decode_request, "050301", "truncated"),
-        (decode_request, "0503000000", "empty"),
-        (decode_request, "05ff010001", "order"),
-        (decode_request, "05040100010301 0001", "order"),
-        (decode_request, "0503010000", "run"),
-        (decode_request, "0503020001 0001", "run"),
-        (decode_request, "0503010081 20", "limit"),
-        (decode_request, "05 0321 0001" + "0101" * 32, "limit"),
+        (decode_request, "0500", "empty"),
+        (decode_request, "05000301", "truncated"),
+        (decode_request, "050003000000", "empty"),
+        (decode_request, "0500ff010001", "order"),
+        (decode_request, "0500040100010301 0001", "order"),
+        (decode_request, "050003010000", "run"),
+        (decode_request, "050003020001 0001", "run"),
+        (decode_request, "050003010081 20", "limit"),
+        (decode_request, "0500 0321 0001" + "0101" * 32, "limit"),
+        (decode_request, "052103010001", "limit"),
         (decode_gone, "", "empty"),
         (decode_compare, "0503000000010001ff", "truncated"),
         (decode_compare, "ff03000000010001", "limit"),
@@ -145,7 +158,7 @@ def test_a_log_that_is_not_named_has_no_runs() -> None:
         (decode_wanted, "05ff" + "00" * 8, "number"),
     ],
 )
-def test_what_is_no_request(decode, data: str, code: str) -> None:
+def test_what_is_no_request(decode: Decode, data: str, code: str) -> None:
     with pytest.raises(DecodeError) as refusal:
         decode(bytes.fromhex(data))
     assert refusal.value.code == code

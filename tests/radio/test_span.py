@@ -37,7 +37,7 @@ any_spans = numbers.map(spans_of)
 
 
 @given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 9)), max_size=20))
-def test_the_normal_form_is_ascending_with_gaps(runs) -> None:
+def test_the_normal_form_is_ascending_with_gaps(runs: list[tuple[int, int]]) -> None:
     spans = normal(Span(first, first + more) for first, more in runs)
     assert members_of(spans) == {number for first, more in runs for number in range(first, first + more + 1)}
     assert all(one.last + 1 < other.first for one, other in pairwise(spans))

@@ -114,7 +114,7 @@ def test_whoever_was_away_transmits_once_and_goes_on(seed: int, away_ms: int) ->
 
 
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 3000), max_size=60), st.data())
-def test_nothing_makes_it_miss_its_bounds(seed: int, waits: list[int], data) -> None:
+def test_nothing_makes_it_miss_its_bounds(seed: int, waits: list[int], data: st.DataObject) -> None:
     trickle = started(seed)
     now_ms = 0
     for wait_ms in waits:

@@ -26,7 +26,7 @@ from tests.radio.test_span import members_of, spans_of
 
 
 @st.composite
-def node_logs(draw, index: int = 0, runs: int = HELD_MAX) -> NodeLog:
+def node_logs(draw: st.DrawFn, index: int = 0, runs: int = HELD_MAX) -> NodeLog:
     contiguous = draw(st.integers(0, 300))
     above = draw(st.sets(st.integers(contiguous + 2, contiguous + 60), max_size=20))
     held = spans_of(above)[:runs]
@@ -35,7 +35,7 @@ def node_logs(draw, index: int = 0, runs: int = HELD_MAX) -> NodeLog:
 
 
 @st.composite
-def vectors(draw) -> Vector:
+def vectors(draw: st.DrawFn) -> Vector:
     first = draw(st.integers(0, 250))
     last = draw(st.integers(first, 254))
     indices = sorted(draw(st.sets(st.integers(first, last), max_size=20)))
@@ -59,7 +59,7 @@ def test_any_bytes_are_a_vector_or_an_error(data: bytes) -> None:
 
 
 @given(vectors(), st.data())
-def test_a_vector_with_a_changed_byte_is_another_or_none(vector: Vector, data) -> None:
+def test_a_vector_with_a_changed_byte_is_another_or_none(vector: Vector, data: st.DataObject) -> None:
     encoded = bytearray(encode_vector(vector))
     encoded[data.draw(st.integers(0, len(encoded) - 1))] ^= data.draw(st.integers(1, 255))
     with contextlib.suppress(DecodeError):
@@ -81,7 +81,9 @@ def test_thirty_nodes_with_gaps_fit_a_frame() -> None:
 
 def test_slices_take_turns_and_cover_everything() -> None:
     logs = [NodeLog(index, 5000 + index, index) for index in range(0, 240, 2)]
-    start, seen, covered = 0, [], []
+    start = 0
+    seen: list[NodeLog] = []
+    covered: list[int] = []
     for _ in range(10):
         vector = slice_vector(logs, start, BODY_BYTES_MAX)
         assert len(encode_vector(vector)) <= BODY_BYTES_MAX
