@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import json
 from pathlib import Path
+from typing import Any
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "fragment.json"
 
@@ -74,7 +75,7 @@ def some_envelope(length: int) -> bytes:
     return b"".join(blocks)[:length]
 
 
-def vectors() -> dict:
+def vectors() -> dict[str, Any]:
     key, header = bytes(range(32)), bytes.fromhex("1203052a")
     objects = []
     for length, frame_bytes, indices in (

@@ -3,6 +3,7 @@
 import json
 import random
 import time
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -182,7 +183,7 @@ def test_the_vectors_are_what_the_reference_makes() -> None:
 
 
 @pytest.mark.parametrize("case", VECTORS["objects"], ids=lambda case: case["object"])
-def test_symbols_are_the_vectors_bytes(case) -> None:
+def test_symbols_are_the_vectors_bytes(case: dict[str, Any]) -> None:
     envelope, key, header = (bytes.fromhex(text) for text in (case["envelope"], VECTORS["key"], VECTORS["header"]))
     encoder = Encoder(envelope, case["frame_bytes_max"])
     assert encoder.object_id.hex() == case["object"]
@@ -196,7 +197,7 @@ def test_symbols_are_the_vectors_bytes(case) -> None:
 
 
 @pytest.mark.parametrize("case", VECTORS["refused"], ids=lambda case: case["code"])
-def test_what_the_vectors_refuse_is_refused(case) -> None:
+def test_what_the_vectors_refuse_is_refused(case: dict[str, Any]) -> None:
     with pytest.raises(DecodeError) as refusal:
         decode_symbol(bytes.fromhex(case["payload"]), [bytes.fromhex(VECTORS["key"])], bytes.fromhex(VECTORS["header"]))
     assert refusal.value.code == case["code"]

@@ -91,7 +91,7 @@ def bitmaps(pieces: int, loss: float, seed: int) -> Tally:
 
 
 def mean(tallies: list[Tally], what: str) -> float:
-    return statistics.mean(getattr(tally, what) for tally in tallies)
+    return float(statistics.mean(getattr(tally, what) for tally in tallies))
 
 
 @pytest.mark.parametrize(("envelope_bytes", "pieces"), [(2000, 10), (8292, 40)])

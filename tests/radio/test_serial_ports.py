@@ -13,10 +13,11 @@ import serial
 from serial.tools import list_ports
 
 from app.errors import DeviceError
+from app.radio import serial_ports as module
 from app.radio.dialects.catalog import DialectName
 from app.radio.field import Field
 from app.radio.probe import Finding
-from app.radio.serial_ports import SerialPort, examine, serial_ports
+from app.radio.serial_ports import RadioFinder, SerialPort, examine, order_for, serial_ports
 from app.radio.usb import COMMON_ORDER
 from tests.radio.clients.port import served
 from tests.radio.emulators.rnode import Rnode
@@ -62,3 +63,30 @@ def test_the_list_has_usb_first(monkeypatch: pytest.MonkeyPatch) -> None:
         SerialPort("/dev/ttyUSB0", 0x10C4, 0xEA60),
         SerialPort("/dev/ttyS0", None, None),
     ]
+
+
+def test_the_finder_tries_one_port_after_the_other_and_stays_with_a_radio(monkeypatch: pytest.MonkeyPatch) -> None:
+    chip = (0x10C4, 0xEA60)
+    plugged_in = [
+        SerialPort("/dev/ttyACM0", 0x239A, 0x0029),  # waits for firmware
+        SerialPort("/dev/ttyUSB0", *chip),
+        SerialPort("/dev/ttyUSB1", *chip),
+        SerialPort("/dev/ttyS0", None, None),
+    ]
+    monkeypatch.setattr(module, "serial_ports", lambda: plugged_in)
+    find = RadioFinder()
+    assert [find(), find(), find()] == ["/dev/ttyUSB0", "/dev/ttyUSB1", "/dev/ttyUSB0"]
+    find.keep()
+    assert [find(), find()] == ["/dev/ttyUSB0", "/dev/ttyUSB1"]
+    find.keep()
+    del plugged_in[2]
+    assert find() == "/dev/ttyUSB0"
+    plugged_in.clear()
+    with pytest.raises(DeviceError, match="any USB port"):
+        find()
+
+
+def test_the_chip_says_what_to_ask_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "serial_ports", lambda: [SerialPort("/dev/ttyUSB0", 0x1A86, 0x7523)])
+    assert order_for("/dev/ttyUSB0")[0] is DialectName.RUI3
+    assert order_for("/dev/pts/7") == COMMON_ORDER

@@ -126,6 +126,7 @@ def test_a_radio_that_never_comes_to_an_end_is_asked_anew() -> None:
     ("radio", "chosen", "obstacle"),
     [
         ({"region": 0}, MeshtasticSettings(), "no region"),
+        ({"region": 1}, MeshtasticSettings(regions=(3,)), "another region"),
         ({"channels": ("", "village")}, MeshtasticSettings(channel="market"), "no channel"),
     ],
 )
