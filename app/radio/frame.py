@@ -30,6 +30,8 @@ FRAME_BYTES_MAX = 233
 """What a Meshtastic data packet holds; the raw radios take 255. One limit for all, so that frames can cross."""
 ENVELOPE_TYPE = 0
 RECEIPT_TYPE = 1
+NEIGHBORS_TYPE = 5
+"""A receipt frame for no envelope, with the list of nodes that its sender hears."""
 SYMBOL_TYPE = 2
 CONTROL_TYPE = 4
 ENVELOPE_MAC_BYTES = 4
@@ -79,6 +81,8 @@ class ReceiptFrame(msgspec.Struct, frozen=True):
     sender: NodeIndex
     counter: int
     prefixes: tuple[EnvelopePrefix, ...]
+    hears: frozenset[NodeIndex] | None = None
+    """Instead of envelopes, the nodes that the sender heard lately: how others know whom it reaches."""
 
 
 class SymbolFrame(msgspec.Struct, frozen=True):
@@ -171,8 +175,13 @@ def _encode_envelope(frame: EnvelopeFrame) -> bytes:
 
 
 def _encode_receipt(frame: ReceiptFrame) -> bytes:
-    header = bytes([VERSION << 4 | RECEIPT_TYPE, frame.sender])
-    return header + frame.counter.to_bytes(4, "big") + b"".join(frame.prefixes)
+    frame_type = RECEIPT_TYPE if frame.hears is None else NEIGHBORS_TYPE
+    header = bytes([VERSION << 4 | frame_type, frame.sender]) + frame.counter.to_bytes(4, "big")
+    if frame.hears is None:
+        return header + b"".join(frame.prefixes)
+    assert not frame.prefixes, "a frame lists envelopes or nodes"
+    bits = sum(1 << node for node in frame.hears)
+    return header + bits.to_bytes(-(-bits.bit_length() // 8), "little")
 
 
 def _encode_symbol_frame(frame: SymbolFrame, link: LinkKeys) -> bytes:
@@ -228,9 +237,28 @@ def _decode_receipt(body: bytes) -> ReceiptFrame:
     )
 
 
+def _decode_neighbors(body: bytes) -> ReceiptFrame:
+    hello, listed = body[:_RECEIPT_HEADER_BYTES], body[_RECEIPT_HEADER_BYTES:]
+    receipt = _decode_receipt(hello)
+    bits = int.from_bytes(listed, "little")
+    if bits.bit_length() > NODE_INDEX_MAX + 1 or len(listed) != -(-bits.bit_length() // 8):
+        raise DecodeError("field", f"A list of nodes ends with the last one that is heard, at most {NODE_INDEX_MAX}.")
+    hears = frozenset(NodeIndex(node) for node in range(bits.bit_length()) if bits >> node & 1)
+    return ReceiptFrame(receipt.sender, receipt.counter, (), hears)
+
+
 def _mac(body: bytes, space_id: bytes, key: bytes, mac_bytes: int) -> bytes:
     return hmac.digest(key, _DOMAIN + space_id + body, "sha256")[:mac_bytes]
 
 
-_MAC_BYTES = {ENVELOPE_TYPE: ENVELOPE_MAC_BYTES, RECEIPT_TYPE: RECEIPT_MAC_BYTES, SYMBOL_TYPE: ENVELOPE_MAC_BYTES}
-_DECODERS: dict[int, Callable[[bytes], Frame]] = {ENVELOPE_TYPE: _decode_envelope, RECEIPT_TYPE: _decode_receipt}
+_MAC_BYTES = {
+    ENVELOPE_TYPE: ENVELOPE_MAC_BYTES,
+    RECEIPT_TYPE: RECEIPT_MAC_BYTES,
+    SYMBOL_TYPE: ENVELOPE_MAC_BYTES,
+    NEIGHBORS_TYPE: RECEIPT_MAC_BYTES,
+}
+_DECODERS: dict[int, Callable[[bytes], Frame]] = {
+    ENVELOPE_TYPE: _decode_envelope,
+    RECEIPT_TYPE: _decode_receipt,
+    NEIGHBORS_TYPE: _decode_neighbors,
+}

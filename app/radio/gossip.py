@@ -63,6 +63,8 @@ LONG_FRAMES = 4
 """Patience with an envelope of many frames: those who lack some of them ask, are answered, and write it to the disk."""
 SYMBOLS_GAP_MS = 20_000
 """A symbol after so much silence is no longer the same transmission: its sender tries again."""
+SHARED_RECEIPTS_MIN = 4
+"""Where so many others may have heard it too, one receipt speaks for all; fewer each say for themselves."""
 COUNTERS_LOW = 16
 """Ask for another block of receipt counters while this many are left."""
 
@@ -163,6 +165,9 @@ class Gossip:
         self._hello_due_ms: int | None = None
         self._neighbors: dict[NodeIndex, Neighbor] = {}
         self._heard_counters: dict[NodeIndex, int] = {}
+        self._hears: dict[NodeIndex, frozenset[NodeIndex]] = {}
+        self._told: frozenset[NodeIndex] = frozenset()
+        self._tell_due_ms: int | None = None
         self._own_counters = range(0)
         self._asked_for_counters = False
         self._channel_quiet_ms = 0
@@ -255,6 +260,8 @@ class Gossip:
         """A frame of another node that a member made, whatever it says."""
         self._now_ms = now_ms
         self._neighbors[node] = Neighbor(now_ms, signal)
+        if self._repaired and node not in self._told and self._tell_due_ms is None:
+            self._tell_due_ms = now_ms + self._rng.randint(*patience.TELL_MS)
         self._keep_quiet(airtime_ms, now_ms)
 
     def hear(self, frame: EnvelopeFrame | ReceiptFrame, signal: Signal, now_ms: int) -> None:
@@ -448,6 +455,8 @@ class Gossip:
             self._events.append(Rejected("stale"))
             return
         self._heard_counters[frame.sender] = frame.counter
+        if frame.hears is not None:
+            self._hears[frame.sender] = frame.hears
         for prefix in frame.prefixes:
             if prefix in self._repeated_receipts:
                 self._drop_receipt(prefix)  # one answer was enough
@@ -489,6 +498,9 @@ class Gossip:
             return  # it was an answer: our next vector says that it arrived
         if not self._is_wanted(item) or item.hops > HOPS_MAX or len(item.heard_from) > COPIES_ENOUGH:
             self._owe_receipt(item, now_ms)
+            if self._repaired and len(self._missing(item)) >= SHARED_RECEIPTS_MIN:
+                # All who heard it could say so. One is enough in a crowd: the others' vectors tell it later.
+                self._share_receipt(item, now_ms)
             return
         if item.parcel.priority is Priority.BACKGROUND:
             # The forward waits for spare airtime, and the sender must not take that for silence.
@@ -504,14 +516,33 @@ class Gossip:
         if item.parcel.entry == self._me:
             return not item.holders - {self._me} and bool(self._missing(item))
         if item.attempts == 0 and item.parcel.priority is not Priority.BACKGROUND:
-            return bool(self._missing(item))
+            return bool(self._gaining(item) if self._repaired else self._missing(item))
         # From here on only for nodes that were heard themselves: at the end of a road there is nobody behind us.
         others = item.holders - item.heard_from - {self._me, item.parcel.entry}
-        reachable = self._missing(item) & self._neighbors.keys()
+        reachable = self._gaining(item) if self._repaired else self._missing(item) & self._neighbors.keys()
         return not others and bool(reachable) and item.attempts < FORWARD_TRIES_MAX
 
     def _missing(self, item: _Item) -> frozenset[NodeIndex]:
         return self._known - item.holders - {self._me}
+
+    def _gaining(self, item: _Item) -> frozenset[NodeIndex]:
+        """Whom a forward from here would bring something: neighbors that none of those heard saying it reaches.
+
+        Whoever lost a frame all the same is repaired. Self-pruning: Lim and Kim, "Multicast tree construction and
+        flooding in wireless ad hoc networks", MSWiM 2000.
+        """
+        near = self._missing(item) & self._neighbors.keys()
+        return frozenset(node for node in near if not any(self._are_near(node, said) for said in item.heard_from))
+
+    def _are_near(self, one: NodeIndex, other: NodeIndex) -> bool:
+        """Whether either told that it hears the other: links mostly go both ways, and lists get lost too."""
+        return other in self._hears.get(one, ()) or one in self._hears.get(other, ())
+
+    def _share_receipt(self, item: _Item, now_ms: int) -> None:
+        prefix = prefix_of(item.parcel.envelope_id)
+        if prefix in self._receipts:
+            self._receipts[prefix] = now_ms + patience.shared_receipt_ms(len(self._neighbors), self._rng)
+            self._repeated_receipts.add(prefix)
 
     def _arm_retry(self, item: _Item, now_ms: int) -> None:
         item.quiet_until_ms = max(item.quiet_until_ms, now_ms + round(self._patience_ms(item)))
@@ -565,7 +596,7 @@ class Gossip:
         return self._affordable(priority, due_ms, self._cost_ms(item.parcel), _RESERVES[priority], item, now_ms)
 
     def _receipt_head(self, now_ms: int) -> _Head | None:
-        due = [*self._receipts.values(), *([] if self._hello_due_ms is None else [self._hello_due_ms])]
+        due = [*self._receipts.values(), *(ms for ms in (self._hello_due_ms, self._tell_due_ms) if ms is not None)]
         if not due or not self._own_counters:
             return None
         cost_ms = self._airtime_ms(receipt_frame_bytes(min(len(self._receipts), RECEIPT_PREFIXES_MAX)))
@@ -595,7 +626,18 @@ class Gossip:
             self._drop_receipt(prefix)
         counter, self._own_counters = self._own_counters[0], self._own_counters[1:]
         self._flight = _Flight(None, prefixes)
-        return self._transmit(ReceiptFrame(self._me, counter, prefixes), Purpose.RECEIPT if prefixes else Purpose.HELLO)
+        if prefixes:
+            return self._transmit(ReceiptFrame(self._me, counter, prefixes), Purpose.RECEIPT)
+        return self._transmit(ReceiptFrame(self._me, counter, (), self._list_neighbors(now_ms)), Purpose.HELLO)
+
+    def _list_neighbors(self, now_ms: int) -> frozenset[NodeIndex] | None:
+        """Who was heard lately; None from a machine that does without."""
+        if not self._repaired:
+            return None
+        lately_ms = now_ms - patience.NEIGHBOR_MS
+        self._told = frozenset(node for node, heard in self._neighbors.items() if heard.heard_ms > lately_ms)
+        self._tell_due_ms = None
+        return self._told
 
     def _transmit(self, frame: EnvelopeFrame | ReceiptFrame, purpose: Purpose) -> Transmit:
         encoded = encode_frame(frame, self._link)

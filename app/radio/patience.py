@@ -22,6 +22,14 @@ RECEIPT_NEIGHBOR_MS = 300
 WAKE_FIRST_MS = 2 * 60_000
 WAKE_MAX_MS = 6 * 3_600_000
 """Being heard wakes what a node lacks at most this often per envelope, ever more rarely."""
+SHARED_RECEIPT_NEIGHBOR_MS = 1_000
+"""Where one receipt serves for all, each neighbor widens the window by so much: most hear the first one in time."""
+SHARED_RECEIPT_NEIGHBORS_MAX = 12
+"""Within the patience of who waits for it."""
+TELL_MS = (20_000, 60_000)
+"""A neighbor that was not there before is told of so soon, with the others that came meanwhile."""
+NEIGHBOR_MS = 3 * 3_600_000
+"""Who was not heard for this long, four hellos and more, is no neighbor to tell of."""
 RECEIPT_AIRTIME_MS = 185
 """One envelope's receipt at SF9."""
 HELLO_MS = 30 * 60_000
@@ -65,6 +73,12 @@ def patience_ms(airtime_ms: float, neighbors: int) -> float:
 def receipt_ms(neighbors: int, rng: random.Random) -> int:
     """The wait before a receipt."""
     return round(RECEIPT_MIN_MS + RECEIPT_NEIGHBOR_MS * min(max(neighbors, 2), CROWD_MAX) * rng.random())
+
+
+def shared_receipt_ms(neighbors: int, rng: random.Random) -> int:
+    """The wait before a receipt that one of many is to give."""
+    crowd = min(max(neighbors, 2), SHARED_RECEIPT_NEIGHBORS_MAX)
+    return round(RECEIPT_MIN_MS + SHARED_RECEIPT_NEIGHBOR_MS * crowd * rng.random())
 
 
 def answers_ms(neighbors: int, rng: random.Random) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from app.core.envelope import EnvelopeId, envelope_id
 from app.radio.dialects.on_air import unwrap, wrap
 from app.radio.ether import Arrival
-from app.radio.frame import CONTROL_TYPE, ENVELOPE_TYPE, RECEIPT_TYPE, NodeIndex
+from app.radio.frame import CONTROL_TYPE, ENVELOPE_TYPE, NEIGHBORS_TYPE, RECEIPT_TYPE, NodeIndex
 from app.radio.logbook import Logbook, LogEntry
 from app.radio.mesh import Mesh
 from app.radio.parcel import CountersNeeded, EnvelopeHeard, EnvelopeWanted, Parcel, Priority, Signal
@@ -18,7 +18,7 @@ from bench.radio.posts import LINK
 
 DISK_MS = (20, 120)
 COUNTERS = 256
-KINDS = {ENVELOPE_TYPE: "envelopes", RECEIPT_TYPE: "receipts", CONTROL_TYPE: "control"}
+KINDS = {ENVELOPE_TYPE: "envelopes", RECEIPT_TYPE: "receipts", CONTROL_TYPE: "control", NEIGHBORS_TYPE: "hellos"}
 
 
 class Node:

@@ -175,5 +175,20 @@ def test_fields_out_of_range(body: bytes, code: str) -> None:
     assert caught.value.code == code
 
 
+@given(st.frozensets(st.integers(0, 254).map(NodeIndex), max_size=40), st.integers(0, 2**32 - 1))
+def test_a_list_of_neighbors_comes_back(hears: frozenset[NodeIndex], counter: int) -> None:
+    frame = ReceiptFrame(NodeIndex(7), counter, (), hears)
+    encoded = encode_frame(frame, LINK)
+    assert decode_frame(encoded, LINK) == frame
+    assert len(encoded) == 14 + (max(hears, default=-1) // 8 + 1)
+
+
+@pytest.mark.parametrize("listed", [b"\x00", b"\x01\x00", bytes(31) + b"\x80", bytes(32) + b"\x01"])
+def test_a_list_of_neighbors_has_one_encoding(listed: bytes) -> None:
+    with pytest.raises(DecodeError) as caught:
+        peek_frame(b"\x15\x01" + bytes(4) + listed + bytes(8))
+    assert caught.value.code == "field"
+
+
 def test_a_members_secret_is_not_printed() -> None:
     assert "new" not in repr(LINK)

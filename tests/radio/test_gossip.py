@@ -38,6 +38,7 @@ from app.radio.profile import EU868
 LINK = LinkKeys(b"s" * 16, (b"k" * 32,))
 ME, A, B, C = (NodeIndex(index) for index in range(4))
 HOUR = 3_600_000
+MINUTE = 60_000
 RECEIPT_WAIT_MS = patience.RECEIPT_MIN_MS + 2 * patience.RECEIPT_NEIGHBOR_MS
 
 
@@ -53,10 +54,10 @@ def parcel(number: int = 0, entry: NodeIndex = ME, priority: Priority = Priority
 class Rig:
     """A gossip machine with its own clock."""
 
-    def __init__(self, *known: NodeIndex, me: NodeIndex = ME, duty_cycle: float = 0.1) -> None:
+    def __init__(self, *known: NodeIndex, me: NodeIndex = ME, duty_cycle: float = 0.1, repaired: bool = False) -> None:
         self.now_ms = 1000
         budget = AirtimeBudget(duty_cycle)
-        self.gossip = Gossip(me, LINK, budget, EU868.frame_airtime_ms, random.Random(7))
+        self.gossip = Gossip(me, LINK, budget, EU868.frame_airtime_ms, random.Random(7), repaired=repaired)
         self.gossip.grant(100, 1000)
         self.gossip.known_nodes(frozenset({me, *known}), self.now_ms)
 
@@ -72,6 +73,12 @@ class Rig:
         frame = ReceiptFrame(sender, counter, tuple(prefix_of(what.envelope_id) for what in parcels))
         self.gossip.receive(encode_frame(frame, LINK), Signal(-90, 0.0), self.now_ms)
         return list(self.gossip.events())
+
+    def hears(self, sender: NodeIndex, counter: int, *nodes: NodeIndex) -> None:
+        """A neighbor tells whom it hears."""
+        frame = ReceiptFrame(sender, counter, (), frozenset(nodes))
+        self.gossip.receive(encode_frame(frame, LINK), Signal(-90, 0.0), self.now_ms)
+        self.gossip.events()
 
     def next(self, within_ms: int = 10 * HOUR, *, ok: bool = True, hello: bool = False) -> Transmit | None:
         """The next transmission, sent at once, hellos aside; None when nothing goes out in time."""
@@ -466,3 +473,49 @@ def test_it_never_stalls_and_never_claims_what_is_not_stored(steps: list[tuple[i
                 assert envelope_id(frame.envelope) in stored
             else:
                 assert all(any(name.startswith(prefix) for name in stored) for prefix in frame.prefixes)
+
+
+def test_nothing_is_passed_on_to_those_whom_its_sender_reaches() -> None:
+    rig = Rig(A, B, C, repaired=True)
+    rig.hears(A, 1, ME, B)
+    rig.hears(B, 1, ME, A)
+    rig.hears(C, 1, ME, A)  # A did not tell of C, but C hears A
+    what = parcel(entry=A)
+    rig.hear(what, A)
+    rig.gossip.stored(what.envelope_id, rig.now_ms)
+    sent = rig.all_within(HOUR)
+    assert [one.purpose for one in sent] == [Purpose.RECEIPT]
+
+
+def test_a_neighbor_beyond_its_senders_reach_is_served() -> None:
+    rig = Rig(A, B, C, repaired=True)
+    rig.hears(A, 1, ME, B)
+    rig.hears(C, 1, ME)
+    what = parcel(entry=A)
+    rig.hear(what, A)
+    rig.gossip.stored(what.envelope_id, rig.now_ms)
+    first = rig.next(MINUTE)
+    assert first is not None and first.purpose is Purpose.FORWARD
+
+
+def test_in_a_crowd_one_receipt_speaks_for_all() -> None:
+    crowd = [NodeIndex(index) for index in range(1, 8)]
+    rig = Rig(*crowd, repaired=True)
+    for node in crowd:
+        rig.hears(node, 1, ME, *(other for other in crowd if other != node))
+    spared, said = parcel(1, entry=A), parcel(2, entry=A)
+    for what in (spared, said):
+        rig.hear(what, A)
+        rig.gossip.stored(what.envelope_id, rig.now_ms)
+    rig.receipt(B, 2, spared)
+    sent = [decode_frame(one.frame, LINK) for one in rig.all_within(HOUR)]
+    assert [one.prefixes for one in sent if isinstance(one, ReceiptFrame)] == [(prefix_of(said.envelope_id),)]
+
+
+def test_a_new_neighbor_is_told_of() -> None:
+    rig = Rig(A, B, repaired=True)
+    rig.hears(A, 1)
+    rig.hears(B, 1)
+    told = rig.next(patience.TELL_MS[1], hello=True)
+    assert told is not None and told.purpose is Purpose.HELLO
+    assert decode_frame(told.frame, LINK) == ReceiptFrame(ME, 100, (), frozenset({A, B}))
