@@ -151,8 +151,10 @@ class Gossip:
         rng: random.Random,
         *,
         repaired: bool = False,
+        frame_bytes_max: int = FRAME_BYTES_MAX,
     ) -> None:
         self._me = me
+        self._frame_bytes_max = frame_bytes_max
         self._repaired = repaired
         self._link = link
         self._budget = budget
@@ -181,7 +183,7 @@ class Gossip:
     def offer(self, parcel: Parcel, holders: frozenset[NodeIndex], now_ms: int) -> bool:
         """Send an envelope that is on this node's disk. False when it is too long or the table is full."""
         self._now_ms = now_ms
-        if len(parcel.envelope) > ENVELOPE_BYTES_MAX or not (self._repaired or fits(parcel)):
+        if len(parcel.envelope) > ENVELOPE_BYTES_MAX or not (self._repaired or self._fits(parcel)):
             return False
         item = self._items.get(prefix_of(parcel.envelope_id)) or self._insert(_Item(parcel, 0, now_ms))
         if item is None:
@@ -355,7 +357,7 @@ class Gossip:
 
     def take_long(self, now_ms: int) -> list[Long]:
         """Envelopes of many frames whose turn has come. Each waits for its `long_sent`."""
-        due = [item for item in self._items.values() if item.due_ms is not None and not fits(item.parcel)]
+        due = [item for item in self._items.values() if item.due_ms is not None and not self._fits(item.parcel)]
         taken = [item for item in due if item.due_ms is not None and item.due_ms <= now_ms]
         for item in taken:
             item.due_ms = None
@@ -371,7 +373,9 @@ class Gossip:
 
     def long_deadline_ms(self) -> int | None:
         """When to take long envelopes next."""
-        times = [item.due_ms for item in self._items.values() if item.due_ms is not None and not fits(item.parcel)]
+        times = [
+            item.due_ms for item in self._items.values() if item.due_ms is not None and not self._fits(item.parcel)
+        ]
         return min(times, default=None)
 
     def hops(self, prefix: EnvelopePrefix) -> int:
@@ -581,7 +585,7 @@ class Gossip:
     def _heads(self, now_ms: int) -> list[_Head]:
         first: dict[Priority, tuple[int, _Item]] = {}
         for item in self._items.values():
-            if item.due_ms is not None and fits(item.parcel):
+            if item.due_ms is not None and self._fits(item.parcel):
                 known = first.get(item.parcel.priority)
                 if known is None or item.due_ms < known[0]:
                     first[item.parcel.priority] = (item.due_ms, item)
@@ -647,9 +651,12 @@ class Gossip:
         return patience.patience_ms(self._cost_ms(item.parcel), len(self._neighbors))
 
     def _cost_ms(self, parcel: Parcel) -> float:
-        if not fits(parcel):
-            return LONG_FRAMES * self._airtime_ms(FRAME_BYTES_MAX)
+        if not self._fits(parcel):
+            return LONG_FRAMES * self._airtime_ms(self._frame_bytes_max)
         return self._airtime_ms(envelope_frame_bytes(len(parcel.envelope), parcel.number))
+
+    def _fits(self, parcel: Parcel) -> bool:
+        return fits(parcel, self._frame_bytes_max)
 
     def _ask_for_counters(self) -> None:
         if len(self._own_counters) < COUNTERS_LOW and not self._asked_for_counters:
@@ -657,6 +664,6 @@ class Gossip:
             self._events.append(CountersNeeded())
 
 
-def fits(parcel: Parcel) -> bool:
+def fits(parcel: Parcel, frame_bytes_max: int = FRAME_BYTES_MAX) -> bool:
     """Whether the envelope fits one frame. Longer ones go as symbols."""
-    return envelope_frame_bytes(len(parcel.envelope), parcel.number) <= FRAME_BYTES_MAX
+    return envelope_frame_bytes(len(parcel.envelope), parcel.number) <= frame_bytes_max

@@ -35,7 +35,7 @@ from app.radio.frame import (
 )
 from app.radio.gossip import BACKGROUND_RESERVE, PEOPLE_RESERVE, Gossip, Long
 from app.radio.logbook import KnownLog, Logbook, LogEntry, LogView
-from app.radio.means import RepairEvent, SendControl, SendEntry
+from app.radio.means import MessageHeard, OwnLogAhead, SendControl, SendEntry, TwinHeard
 from app.radio.outbox import Order, Outbox
 from app.radio.parcel import (
     CountersNeeded,
@@ -75,6 +75,8 @@ ACKNOWLEDGE_MS = 60_000
 """An old envelope that is said again, by whoever lost our receipt or by a replay, is acknowledged so often."""
 SERVE_DELAY_MS = (200, 1_500)
 """For the one that is asked for symbols, or sent the last ones."""
+FAILED_MS = 10_000
+"""After a frame that the radio did not send, before the next of the same envelope."""
 HELP_FRAMES = (8, 20)
 """Others who hold the object wait so many frames' time, in which the first one would have been heard."""
 CONTROL_RANK = 0.7
@@ -84,7 +86,7 @@ _AFTER_FLOODING = 0.1
 """Answers go after the new envelopes of their class."""
 
 
-MeshEvent = Event | EnvelopeWanted | Covered | RepairEvent
+MeshEvent = Event | EnvelopeWanted | Covered | OwnLogAhead | TwinHeard
 
 
 class _Spot(msgspec.Struct, frozen=True):
@@ -99,7 +101,7 @@ class _Spot(msgspec.Struct, frozen=True):
 class Mesh:
     """The radio machine of one node. `log` holds what is on the disk; `heard` are saved counters.
 
-    `airtime_ms` prices a frame by its bytes. `neighbor_ms_per_hour` caps what repair spends on one neighbor.
+    `airtime_ms` prices a frame by its bytes. `frame_bytes_max` is less where the channel's rules allow less.
     """
 
     def __init__(
@@ -112,20 +114,21 @@ class Mesh:
         *,
         log: LogView | None = None,
         heard: Mapping[int, int] | None = None,
-        neighbor_ms_per_hour: float | None = None,
+        frame_bytes_max: int = FRAME_BYTES_MAX,
     ) -> None:
         self._me = me
         self._link = link
         self._budget = budget
         self._airtime_ms = airtime_ms
         self._rng = rng
-        self._frame_ms = airtime_ms(FRAME_BYTES_MAX)
+        self._frame_bytes_max = frame_bytes_max
+        self._frame_ms = airtime_ms(frame_bytes_max)
         self._log = Logbook() if log is None else log
-        self._gossip = Gossip(me, link, budget, airtime_ms, rng, repaired=True)
-        share_ms = NEIGHBOR_SHARE * budget.limit_ms if neighbor_ms_per_hour is None else neighbor_ms_per_hour
+        self._gossip = Gossip(me, link, budget, airtime_ms, rng, repaired=True, frame_bytes_max=frame_bytes_max)
+        share_ms = NEIGHBOR_SHARE * budget.limit_ms
         self._repair = Repair(me, link, self._log, airtime_ms, rng, neighbor_ms_per_hour=share_ms, heard=heard or {})
         self._assembler = Assembler(self._frame_ms, rng)
-        self._outbox = Outbox(me, rng)
+        self._outbox = Outbox(me, rng, frame_bytes_max)
         self._long = dict(self._long_entries())
         self._places: dict[EnvelopeId, list[_Spot]] = {}
         self._dropped: dict[int, Spans] = {}
@@ -150,7 +153,7 @@ class Mesh:
         if not 0 < entry.number <= LOG_NUMBER_MAX:
             return
         prefix = prefix_of(entry.envelope_id)
-        if is_long(entry):
+        if is_long(entry, self._frame_bytes_max):
             self._long[prefix] = entry
             self._assembler.finish(ObjectId(prefix))
         self._repair.stored(entry, now_ms, sender)
@@ -287,7 +290,7 @@ class Mesh:
         for said in self._repair.events():
             if isinstance(said, CountersNeeded):
                 self._ask_for_counters(self._repair.grant)
-            else:
+            elif not isinstance(said, MessageHeard):
                 self._events.append(said)
         events, self._events = self._events, []
         return events
@@ -498,7 +501,7 @@ class Mesh:
         self._outbox.keep(parcel)
         first = parcel.entry == self._me and long.attempts == 0
         purpose = Purpose.ENTRY if first else Purpose.RETRY if long.attempts else Purpose.FORWARD
-        count = cut_for(len(parcel.envelope), FRAME_BYTES_MAX).source_symbols if first else 1
+        count = cut_for(len(parcel.envelope), self._frame_bytes_max).source_symbols if first else 1
         prefix = prefix_of(parcel.envelope_id)
         self._outbox.put(Order(prefix, count, now_ms, parcel.priority, long.hops, purpose, floods=True))
 
@@ -568,7 +571,9 @@ class Mesh:
         return self._transmit(encode_frame(self._outbox.take(order), self._link), order.purpose, now_ms)
 
     def _ordered(self, order: Order, now_ms: int, *, ok: bool) -> None:
-        order.count += not ok
+        if not ok:
+            order.count += 1
+            order.due_ms = now_ms + FAILED_MS
         if order.count > 0:
             return
         self._outbox.drop(order)
@@ -587,12 +592,12 @@ class Mesh:
             for known in self._log.vector()
             for entry in self._log.get(known.index, Span(1, max(known.highest, 1)), LOG_NUMBER_MAX)
         ]
-        return [(prefix_of(entry.envelope_id), entry) for entry in entries if is_long(entry)]
+        return [(prefix_of(entry.envelope_id), entry) for entry in entries if is_long(entry, self._frame_bytes_max)]
 
 
-def is_long(entry: LogEntry) -> bool:
+def is_long(entry: LogEntry, frame_bytes_max: int) -> bool:
     """Whether the envelope takes more than one frame."""
-    return envelope_frame_bytes(entry.envelope_bytes, entry.number) > FRAME_BYTES_MAX
+    return envelope_frame_bytes(entry.envelope_bytes, entry.number) > frame_bytes_max
 
 
 def _agrees(cut: KnownLog, checksum: int | None) -> bool:

@@ -46,9 +46,9 @@ class _Object:
 
     __slots__ = ("encoder", "parcel", "source", "turn")
 
-    def __init__(self, parcel: Parcel, turn: int) -> None:
+    def __init__(self, parcel: Parcel, turn: int, frame_bytes_max: int) -> None:
         self.parcel = parcel
-        self.encoder = None if fits(parcel) else Encoder(parcel.envelope, FRAME_BYTES_MAX)
+        self.encoder = None if fits(parcel, frame_bytes_max) else Encoder(parcel.envelope, frame_bytes_max)
         self.source = 0
         self.turn = turn
 
@@ -56,8 +56,9 @@ class _Object:
 class Outbox:
     """What one node owes others. `me` picks its own repair symbols."""
 
-    def __init__(self, me: NodeIndex, rng: random.Random) -> None:
+    def __init__(self, me: NodeIndex, rng: random.Random, frame_bytes_max: int = FRAME_BYTES_MAX) -> None:
         self._me = me
+        self._frame_bytes_max = frame_bytes_max
         self._rng = rng
         self._orders: dict[tuple[EnvelopePrefix, NodeIndex | None], Order] = {}
         self._objects: dict[EnvelopePrefix, _Object] = {}
@@ -87,7 +88,7 @@ class Outbox:
         self._fetching.discard(prefix)
         known = self._objects.pop(prefix, None)
         # A node that starts again repeats nothing that it sent before but by chance.
-        self._objects[prefix] = known or _Object(parcel, self._rng.randrange(64))
+        self._objects[prefix] = known or _Object(parcel, self._rng.randrange(64), self._frame_bytes_max)
         owed = {prefix for prefix, _ in self._orders}
         for idle in [name for name in self._objects if name not in owed][: max(0, len(self._objects) - OBJECTS_MAX)]:
             del self._objects[idle]

@@ -1,4 +1,4 @@
-"""The radio of a node: serial port, dialect, flooding, door and roster, tied together. A shell.
+"""The radio of a node: serial port, dialect, mesh, door, store and roster, tied together. A shell.
 
 What comes from the air is judged by the machines and the door; here it is only carried and counted. Nothing that
 a stranger sends, and no cable that is pulled, ends the node. And nothing that the region's rules forbid goes out,
@@ -35,12 +35,17 @@ from app.radio.dialects.dialect import (
 )
 from app.radio.dialects.meshtastic import Meshtastic, MeshtasticSettings
 from app.radio.dialects.on_air import HEADER_BYTES
-from app.radio.frame import LinkKeys, NodeIndex
-from app.radio.gossip import Gossip
+from app.radio.frame import FRAME_BYTES_MAX, LinkKeys, NodeIndex
 from app.radio.guest import Guest
+from app.radio.logbook import Logbook, LogEntry
+from app.radio.means import OwnLogAhead, TwinHeard
+from app.radio.mesh import Mesh, MeshEvent
+from app.radio.pairs import pair_key
 from app.radio.parcel import (
     CountersNeeded,
+    Covered,
     EnvelopeHeard,
+    EnvelopeWanted,
     Held,
     Neighbor,
     Parcel,
@@ -54,13 +59,17 @@ from app.radio.profile import EU868, Profile
 from app.radio.purses import RESERVES, Meter
 from app.radio.serial_link import SerialConnection, SerialLink
 from app.radio.serial_ports import RadioFinder, order_for
+from app.radio.span import Span
 from app.store.envelopes import Entry, Origin
+from app.store.log import Content
 from app.store.node import COUNTER_BLOCK
 
 DISK_WORK_MAX = 1024
 """Envelopes and receipts that wait for the disk: beyond it the air's own repetition brings them again."""
 RELOAD_S = 300
 """How often the store is asked for what no other node holds: it refills the table when that was full."""
+SAVE_COUNTERS_S = 60
+"""How often the counters heard are written down: a frame heard since could be replayed once after a power cut."""
 RESTART_S = 5
 """After an error that should not be, before the radio starts over."""
 
@@ -104,7 +113,7 @@ class RadioSupervisor:
         self._no_answer: str | None = None
         self._budget = Meter(profile)
         self._rng = rng or random.SystemRandom()
-        self._gossip: Gossip | None = None
+        self._mesh: Mesh | None = None
         self._guest = Guest(node, self._rng)
         self._is_ready = False
         self._is_announcing = False
@@ -112,7 +121,8 @@ class RadioSupervisor:
         self._sent: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
         self._wake = asyncio.Event()
-        self._disk_work: asyncio.Queue[EnvelopeHeard | Held | CountersNeeded] = asyncio.Queue(DISK_WORK_MAX)
+        self._disk_work: asyncio.Queue[DiskWork] = asyncio.Queue(DISK_WORK_MAX)
+        self._pair_keys: dict[NodeIndex, tuple[bytes, bytes]] = {}
 
     async def run(self) -> None:
         """Own the radio for as long as the node runs."""
@@ -126,7 +136,7 @@ class RadioSupervisor:
 
     def status(self) -> RadioStatus:
         """How the radio is."""
-        gossip = self._gossip
+        mesh = self._mesh
         return RadioStatus(
             port=self._link.port,
             radio=None if self._finding is None else self._finding.describe(),
@@ -138,9 +148,9 @@ class RadioSupervisor:
             limit_ms=self._budget.limit_ms,
             sent=dict(self._sent),
             heard=self._counts["heard"],
-            rejected=dict(self._rejected),
-            waiting={} if gossip is None else gossip.waiting(),
-            neighbors={} if gossip is None else gossip.neighbors(),
+            rejected=dict(self._rejected + Counter({} if mesh is None else mesh.refusals())),
+            waiting={} if mesh is None else mesh.waiting(),
+            neighbors={} if mesh is None else mesh.neighbors(),
             frame_bytes_max=self._frame_bytes_max(),
         )
 
@@ -148,69 +158,110 @@ class RadioSupervisor:
         identity = self._node.identity
         epochs = await self._node.store.node.epoch_keys(identity.space_id)
         link = LinkKeys(identity.space_id, tuple(epoch.link for epoch in epochs))
-        gossip = Gossip(self._me, link, self._budget, self._price_ms, self._rng)
-        self._gossip = gossip
         with self._node.feed.subscribe() as subscription:
-            await self._reload(gossip)
+            # From here on the feed tells what is new: nothing falls between it and the log.
+            mesh = self._mesh = Mesh(
+                self._me,
+                link,
+                self._budget,
+                self._price_ms,
+                self._rng,
+                log=await self._read_log(),
+                heard=await self._node.store.log.heard_counters(),
+                frame_bytes_max=min(self._lawful_bytes_max, FRAME_BYTES_MAX),
+            )
+            await self._reload(mesh)
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._follow_feed(gossip, subscription), name="radio: feed")
-                tasks.create_task(self._reload_now_and_then(gossip), name="radio: reload")
-                tasks.create_task(self._write_disk(gossip), name="radio: disk")
+                tasks.create_task(self._follow_feed(mesh, subscription), name="radio: feed")
+                tasks.create_task(self._reload_now_and_then(mesh), name="radio: reload")
+                tasks.create_task(self._write_disk(mesh), name="radio: disk")
+                tasks.create_task(self._save_counters(mesh), name="radio: counters")
                 tasks.create_task(self._guest.run(), name="radio: guest")
-                tasks.create_task(self._keep_connected(gossip), name="radio: port")
+                tasks.create_task(self._keep_connected(mesh), name="radio: port")
 
     # From the node to the air
 
-    async def _follow_feed(self, gossip: Gossip, subscription: Subscription) -> None:
+    async def _follow_feed(self, mesh: Mesh, subscription: Subscription) -> None:
         async for event in subscription:
             if isinstance(event, Lagged):
-                await self._reload(gossip)
+                await self._reload(mesh)
             elif isinstance(event, Entry):
                 if event.kind == Kind.NODE:
-                    await self._reload_roster(gossip)
+                    await self._reload_roster(mesh)
                 if event.source != "radio":
-                    self._offer(gossip, event)
+                    self._offer(mesh, event)
                     await self._guest.offer(event)
 
-    async def _reload_now_and_then(self, gossip: Gossip) -> None:
+    async def _read_log(self) -> Logbook:
+        """What is on the disk, and what is gone."""
+        log = Logbook()
+        for place in await self._node.store.log.places():
+            log.append(LogEntry(place.index, place.number, place.envelope_id, place.envelope_bytes))
+        for index, first, last in await self._node.store.log.gone():
+            log.drop(index, Span(first, last))
+        return log
+
+    async def _save_counters(self, mesh: Mesh) -> None:
+        saved: dict[int, int] = {}
+        while True:
+            await asyncio.sleep(SAVE_COUNTERS_S)
+            heard = mesh.heard_counters()
+            if heard != saved:
+                await self._node.store.log.save_heard_counters(heard)
+                saved = heard
+
+    async def _reload_now_and_then(self, mesh: Mesh) -> None:
         while True:
             await asyncio.sleep(RELOAD_S)
-            await self._reload(gossip)
+            await self._reload(mesh)
 
-    async def _reload(self, gossip: Gossip) -> None:
-        await self._reload_roster(gossip)
+    async def _reload(self, mesh: Mesh) -> None:
+        await self._reload_roster(mesh)
         for entry in await self._node.store.envelopes.pending():
-            self._offer(gossip, entry)
+            self._offer(mesh, entry)
 
-    async def _reload_roster(self, gossip: Gossip) -> None:
+    async def _reload_roster(self, mesh: Mesh) -> None:
         nodes = await self._node.store.devices.nodes()
-        gossip.known_nodes(frozenset(NodeIndex(node.index) for node in nodes), self._now_ms())
+        mesh.known_nodes(frozenset(NodeIndex(node.index) for node in nodes), self._now_ms())
+        identity = self._node.identity
+        for node in nodes:
+            index = NodeIndex(node.index)
+            if index != self._me and self._pair_keys.get(index, (b"",))[0] != node.public_key:
+                key = pair_key(identity.seed, node.public_key, identity.space_id)
+                self._pair_keys[index] = (node.public_key, key)
+        mesh.pair_keys({index: key for index, (_, key) in self._pair_keys.items()})
         self._wake.set()
 
-    def _offer(self, gossip: Gossip, entry: Entry) -> None:
+    def _offer(self, mesh: Mesh, entry: Entry) -> None:
         parcel = Parcel(
             entry.envelope, entry.envelope_id, NodeIndex(entry.entry_index), entry.log_number, _priority(entry)
         )
-        if not gossip.offer(parcel, frozenset({self._me}), self._now_ms()):
+        if not mesh.offer(parcel, frozenset({self._me}), self._now_ms()):
             self._rejected["not sent"] += 1
         self._wake.set()
 
     # From the air to the disk
 
-    async def _write_disk(self, gossip: Gossip) -> None:
+    async def _write_disk(self, mesh: Mesh) -> None:
         while True:
             work = await self._disk_work.get()
             match work:
                 case EnvelopeHeard():
-                    await self._accept(gossip, work)
+                    await self._accept(mesh, work)
                 case Held(prefix, node):
                     if await self._node.store.custody.add(prefix, node, self._node.clock.now_ms()):
                         await self._node.feed.publish()
+                case Covered(node, index, first, last):
+                    if await self._node.store.custody.cover(index, first, last, node, self._node.clock.now_ms()):
+                        await self._node.feed.publish()
+                case EnvelopeWanted(prefix):
+                    found = await self._node.store.log.by_prefix(prefix)
+                    mesh.fetched(prefix, None if found is None else _parcel_of(found))
                 case CountersNeeded():
-                    gossip.grant(await self._node.store.node.reserve_counters(COUNTER_BLOCK), COUNTER_BLOCK)
+                    mesh.grant(await self._node.store.node.reserve_counters(COUNTER_BLOCK), COUNTER_BLOCK)
             self._wake.set()
 
-    async def _accept(self, gossip: Gossip, heard: EnvelopeHeard) -> None:
+    async def _accept(self, mesh: Mesh, heard: EnvelopeHeard) -> None:
         parcel = heard.parcel
         origin = Origin("radio", parcel.entry, parcel.number, heard.sender)
         try:
@@ -218,29 +269,29 @@ class RadioSupervisor:
         except DecodeError as error:
             self._rejected[error.code] += 1
             if error.code == "limit":
-                gossip.forget(parcel.envelope_id)
+                mesh.forget(parcel.envelope_id)
             else:
-                gossip.refused(parcel.envelope_id)
+                mesh.refused(parcel.envelope_id, self._now_ms())
         except StoreError as error:
             self._rejected["disk"] += 1
             _log.error("A record from the radio was not kept: %s", error.message)
-            gossip.forget(parcel.envelope_id)
+            mesh.forget(parcel.envelope_id)
         else:
             self._counts["parked"] += acceptance.outcome is Outcome.PARKED
             entry = await self._node.store.envelopes.get(parcel.envelope_id)
             priority = parcel.priority if entry is None else _priority(entry)
-            gossip.stored(parcel.envelope_id, self._now_ms(), priority)
+            mesh.stored(parcel.envelope_id, self._now_ms(), priority)
 
     # The port
 
-    async def _keep_connected(self, gossip: Gossip) -> None:
+    async def _keep_connected(self, mesh: Mesh) -> None:
         async with contextlib.aclosing(self._link.connections(self._wake)) as connections:
             async for connection in connections:
                 try:
                     dialect = self._dialect = await self._meet(connection)
                     dialect.open(self._now_ms())
-                    gossip.greet(self._now_ms())
-                    await self._converse(gossip, dialect, connection)
+                    mesh.greet(self._now_ms())
+                    await self._converse(mesh, dialect, connection)
                 except DeviceError as error:
                     if self._no_answer != error.message:
                         _log.warning("%s", error.message)
@@ -250,7 +301,7 @@ class RadioSupervisor:
                     self._is_ready = False
                     if self._dialect is not None:
                         self._dialect.close()
-                        self._dispatch(gossip, self._dialect)
+                        self._dispatch(mesh, self._dialect)
                         self._dialect = None
 
     async def _meet(self, connection: SerialConnection) -> Dialect:
@@ -287,21 +338,21 @@ class RadioSupervisor:
     def _finding_name(self) -> DialectName | None:
         return None if self._finding is None else self._finding.dialect
 
-    async def _converse(self, gossip: Gossip, dialect: Dialect, connection: SerialConnection) -> None:
+    async def _converse(self, mesh: Mesh, dialect: Dialect, connection: SerialConnection) -> None:
         while True:
             self._wake.clear()
             dialect.receive(connection.take(), self._now_ms())
-            self._dispatch(gossip, dialect)
-            due_ms = gossip.deadline_ms()
+            self._dispatch(mesh, dialect)
+            due_ms = mesh.deadline_ms()
             if due_ms is not None and due_ms <= self._now_ms() and dialect.is_clear(self._now_ms()):
-                for transmit in gossip.poll(self._now_ms()):
-                    self._send(gossip, dialect, transmit)
+                for transmit in mesh.poll(self._now_ms()):
+                    self._send(mesh, dialect, transmit)
             self._announce(dialect)
             data = dialect.poll(self._now_ms())
             if data:
                 connection.write(data)
-            if not self._dispatch(gossip, dialect):
-                await self._sleep(gossip, dialect)
+            if not self._dispatch(mesh, dialect):
+                await self._sleep(mesh, dialect)
 
     def _frame_bytes_max(self) -> int:
         """The longest frame that both the region's rules and the radio take."""
@@ -314,17 +365,17 @@ class RadioSupervisor:
             return self._profile.frame_airtime_ms(frame_bytes)
         return self._dialect.airtime_ms(frame_bytes)
 
-    def _send(self, gossip: Gossip, dialect: Dialect, transmit: Transmit) -> None:
+    def _send(self, mesh: Mesh, dialect: Dialect, transmit: Transmit) -> None:
         if dialect.floods_itself and transmit.purpose is Purpose.FORWARD:
             # The radios pass it on by themselves: once more from us would be once too often.
             self._sent["left to the radios"] += 1
-            gossip.sent(self._now_ms())
+            mesh.sent(self._now_ms())
             return
         refusal = self._refusal(dialect, len(transmit.frame))
         if refusal is not None:
             _log.warning("A frame was not sent. %s", refusal)
             self._rejected["rules"] += 1
-            gossip.sent(self._now_ms(), ok=False)
+            mesh.sent(self._now_ms(), ok=False)
             return
         self._sent[transmit.purpose] += 1
         _log.debug("%s: %d bytes, %.0f ms", transmit.purpose, len(transmit.frame), transmit.airtime_ms)
@@ -356,28 +407,38 @@ class RadioSupervisor:
         self._guest.announced()
         dialect.announce(text, self._now_ms())
 
-    def _dispatch(self, gossip: Gossip, dialect: Dialect) -> bool:
+    def _dispatch(self, mesh: Mesh, dialect: Dialect) -> bool:
         """Carry events between the machines; whether there were any."""
         events = dialect.events()
         for event in events:
-            self._take(gossip, event)
-        for work in gossip.events():
-            if isinstance(work, Rejected):
-                self._rejected[work.reason] += 1
-            else:
-                self._queue(gossip, work)
+            self._take(mesh, event)
+        for said in mesh.events():
+            self._carry(mesh, said)
         return bool(events)
 
-    def _take(self, gossip: Gossip, event: Event) -> None:
+    def _carry(self, mesh: Mesh, event: MeshEvent) -> None:
+        match event:
+            case Rejected(reason):
+                self._rejected[reason] += 1
+            case TwinHeard():
+                self._rejected["twin"] += 1
+                _log.warning("Another node is on the air under this node's index and key: one of them was copied.")
+            case OwnLogAhead(number):
+                self._rejected["own log ahead"] += 1
+                _log.warning("Others know this node's log up to %d, which it has not got to.", number)
+            case _:
+                self._queue(mesh, event)
+
+    def _take(self, mesh: Mesh, event: Event) -> None:
         match event:
             case Ready():
                 self._is_ready = True
             case Heard(frame, signal):
                 self._counts["heard"] += 1
-                gossip.receive(frame, signal, self._now_ms())
+                mesh.receive(frame, signal, self._now_ms())
             case Sent(ok):
                 if not self._is_announcing:
-                    gossip.sent(self._now_ms(), ok=ok)
+                    mesh.sent(self._now_ms(), ok=ok)
                 self._is_announcing = False
             case Fault(reason):
                 self._rejected[reason] += 1
@@ -390,21 +451,23 @@ class RadioSupervisor:
                 if why_not is not None:
                     self._rejected[why_not] += 1
 
-    def _queue(self, gossip: Gossip, work: EnvelopeHeard | Held | CountersNeeded) -> None:
+    def _queue(self, mesh: Mesh, work: "DiskWork") -> None:
         try:
             self._disk_work.put_nowait(work)
         except asyncio.QueueFull:
             self._rejected["busy"] += 1
             if isinstance(work, EnvelopeHeard):
-                gossip.forget(work.parcel.envelope_id)
+                mesh.forget(work.parcel.envelope_id)
             elif isinstance(work, CountersNeeded):
-                gossip.grant(0, 0)  # none yet: it asks again
+                mesh.grant(0, 0)  # none yet: it asks again
+            elif isinstance(work, EnvelopeWanted):
+                mesh.fetched(work.prefix, None)
 
-    async def _sleep(self, gossip: Gossip, dialect: Dialect) -> None:
+    async def _sleep(self, mesh: Mesh, dialect: Dialect) -> None:
         deadlines = [dialect.deadline_ms()]
-        gossip_ms = gossip.deadline_ms()
-        if gossip_ms is not None and gossip_ms > self._now_ms():
-            deadlines.append(gossip_ms)  # what is due already waits for the modem's word
+        mesh_ms = mesh.deadline_ms()
+        if mesh_ms is not None and mesh_ms > self._now_ms():
+            deadlines.append(mesh_ms)  # what is due already waits for the modem's word
         await self._wait_until(min((deadline for deadline in deadlines if deadline is not None), default=None))
 
     async def _wait_until(self, due_ms: int | None) -> None:
@@ -418,7 +481,14 @@ class RadioSupervisor:
         return self._node.clock.monotonic_ms()
 
 
-def _priority(entry: Entry) -> Priority:
+DiskWork = EnvelopeHeard | Held | Covered | EnvelopeWanted | CountersNeeded
+
+
+def _parcel_of(content: Content) -> Parcel:
+    return Parcel(content.envelope, content.envelope_id, NodeIndex(content.index), content.number, _priority(content))
+
+
+def _priority(entry: Entry | Content) -> Priority:
     if entry.lifetime == Lifetime.ALERT:
         return Priority.ALERT
     return Priority.BACKGROUND if entry.background else Priority.PEOPLE

@@ -139,6 +139,19 @@ async def test_a_post_crosses_and_is_known_to_be_kept_by_two(village: Village) -
         assert not any(modem.violations for modem in village.field.modems.values())
 
 
+async def test_a_long_post_crosses_in_symbols(village: Village) -> None:
+    square = village.nodes["square"]
+    person = Person(square.identity.space_id)
+    async with ether(village):
+        await square.door.post(person.introduce())
+        words = " ".join(random.Random(4).randbytes(4).hex() for _ in range(120))
+        record = await write(square, person, f"A long story\n{words}")
+        await eventually(lambda: village.knows("valley", record))
+        status = village.radios["square"].status()
+        assert sum(status.sent[word] for word in ("entry", "symbol") if word in status.sent) >= 3
+        assert not {"mac", "cut", "error"} & status.rejected.keys()
+
+
 async def test_a_port_that_vanishes_and_comes_back_resumes(village: Village) -> None:
     square = village.nodes["square"]
     person = Person(square.identity.space_id)
