@@ -12,6 +12,7 @@ from app.core.envelope import seal
 from app.core.keys import DeviceKey, derive_epoch_keys
 from app.core.membership import JoinPolicy
 from app.core.record import Kind, Lifetime, decode_signed
+from app.core.weather import Quantity, Summary, WeatherReport
 from app.errors import DecodeError, ForbiddenError, InputError, StoreFullError, StrangerError
 from app.feed import BoardsChanged
 from app.founding import Node
@@ -145,6 +146,18 @@ async def test_an_unknown_kind_is_kept_and_shown_nowhere(node: Node, person: Per
     acceptance = await node.door.post(person.say(42, b"from a later version").encode())
     assert acceptance.outcome is Outcome.NEW
     assert await titles(node) == []
+
+
+async def test_weather_stands_on_its_board_as_a_node_gathered_it(node: Node, person: Person) -> None:
+    await introduced(node, person)
+    measured = {Quantity.TEMPERATURE: Summary(112, 112, 112, 112)}
+    old, new = (WeatherReport("!5a17c0de", "Hill", hour, 50, 1, measured) for hour in (16_600, 16_601))
+    await node.door.post(person.say(Kind.READING, new.encode()).encode())
+    assert await titles(node, Board.WEATHER) == []
+    await node.door.publish([Draft(Kind.READING, Lifetime.NORMAL, report.encode()) for report in (old, new)], "here")
+    (standing,) = (await node.store.boards.page(Board.WEATHER)).records
+    assert (standing.title, standing.body) == ("Hill", new.encode())
+    assert standing.text == "Temperature 11.2 °C\nAs of 17:50 UTC; 1 reading in that hour."
 
 
 async def test_a_post_that_is_no_text_is_carried_and_shown_nowhere(node: Node, person: Person) -> None:

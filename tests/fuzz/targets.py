@@ -1,13 +1,15 @@
 """What is fuzzed: each takes any bytes. Whoever reads a new format adds its reader here.
 
-Formats that end in a MAC are read twice: as they come, which no chance gets past, and without the MAC.
+What is sealed or carries a MAC is read twice: as it comes, which no chance gets past, and sealed by us.
 """
 
 import random
 from collections.abc import Callable
 
+from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
+
 from app.core import boards, bodies, compression, directory, weather
-from app.core.envelope import open_envelope
+from app.core.envelope import hint_of, open_envelope
 from app.core.keys import EPOCH_KEY_BYTES, SPACE_ID_BYTES, SpaceId, derive_epoch_keys
 from app.core.membership import decode_invitation
 from app.core.record import BODY_BYTES_MAX, decode_signed
@@ -65,6 +67,27 @@ def _hears(make: Callable[[], Dialect | Probe]) -> Callable[[bytes], None]:
     return hear
 
 
+def _sealed_envelope(data: bytes) -> object:
+    """What a member could seal: byte 0, then anything."""
+    keys, byte0 = _EPOCHS[0], data[:1]
+    ciphertext = AESGCMSIV(keys.message).encrypt(keys.nonce, data[1:], byte0)
+    return open_envelope(byte0 + hint_of(byte0 + ciphertext, keys) + ciphertext, _EPOCHS)
+
+
+def _sealed_control(data: bytes) -> object:
+    """What a node of the community could say in a control frame."""
+    header = bytes([frame.VERSION << 4 | frame.CONTROL_TYPE, 1, 0, 0, 0, 1])
+    cipher = control._cipher(_SPACE, _EPOCHS[0].link)
+    sealed = cipher.encrypt(header + control._NONCE_PADDING, data, header)
+    return control.open_control(header + sealed, _LINK)
+
+
+def _signed_symbol(data: bytes) -> object:
+    """What a node of the community could send as a symbol."""
+    key = _EPOCHS[0].link
+    return fragment.decode_symbol(data + fragment._mac(key, b"", data), (key,))
+
+
 def _invitation(data: bytes) -> object:
     return decode_invitation(data.decode("utf-8", "replace"))
 
@@ -80,10 +103,10 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "request": _reads(
         request.decode_request, request.decode_gone, request.decode_compare, request.decode_wanted, want.decode_wants
     ),
-    "control": _reads(lambda data: control.open_control(data, _LINK)),
+    "control": _reads(lambda data: control.open_control(data, _LINK), _sealed_control),
     "iblt": _reads(iblt.decode_symbols),
-    "fragment": _reads(lambda data: fragment.decode_symbol(data, (_EPOCHS[0].link,))),
-    "envelope": _reads(lambda data: open_envelope(data, _EPOCHS)),
+    "fragment": _reads(lambda data: fragment.decode_symbol(data, (_EPOCHS[0].link,)), _signed_symbol),
+    "envelope": _reads(lambda data: open_envelope(data, _EPOCHS), _sealed_envelope),
     "record": _reads(decode_signed, lambda data: compression.unpack(data, BODY_BYTES_MAX)),
     "directory": _reads(directory.decode_entry),
     "bodies": _reads(
