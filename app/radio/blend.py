@@ -20,7 +20,7 @@ from app.radio.frame import FRAME_BYTES_MAX, VERSION, LinkKeys, NodeIndex
 from app.radio.request import decode_portion, encode_portions
 from app.radio.span import Portion, Span, normal, total
 
-BLEND_TYPE = 5
+BLEND_TYPE = 6
 MAC_BYTES = 4
 """Spares the work on noise; the envelopes inside prove themselves, and a box that was spoiled is emptied."""
 SEEDS = 2**16
