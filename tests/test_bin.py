@@ -47,7 +47,7 @@ def test_help_reads_well_from_anywhere(tmp_path: Path) -> None:
 
 @needs_setup
 def test_soaks_and_benchmarks_are_listed(tmp_path: Path) -> None:
-    assert {"kills", "seeds", "fuzz"} <= {
+    assert {"kills", "seeds", "fuzz", "decoders"} <= {
         line.split()[0] for line in run(tmp_path, "soak", "--list").stdout.splitlines()
     }
     assert "record" in run(tmp_path, "bench").stdout
