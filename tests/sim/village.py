@@ -26,7 +26,17 @@ from app.radio.control import open_control
 from app.radio.dialects.on_air import unwrap
 from app.radio.ether import Arrival, Ether, Interference, Outcome, Transmission, Tuning
 from app.radio.field import in_earshot, line, scattered
-from app.radio.frame import CONTROL_TYPE, EnvelopeFrame, LinkKeys, NodeIndex, ReceiptFrame, decode_frame, encode_frame
+from app.radio.frame import (
+    CONTROL_TYPE,
+    NEIGHBORS_TYPE,
+    SYMBOL_TYPE,
+    EnvelopeFrame,
+    LinkKeys,
+    NodeIndex,
+    ReceiptFrame,
+    decode_frame,
+    encode_frame,
+)
 from app.radio.parcel import Transmit
 from app.radio.profile import EU868, Profile
 from app.radio.regions import band_of
@@ -41,6 +51,10 @@ HEAL_LIMIT_MS = 72 * HOUR_MS
 MEMORY_ITEMS_MAX = 20_000
 """Things in all containers of one station's machines: what is remembered of some hundred envelopes is far less."""
 WORDS = ("goat", "cheese", "market", "Saturday", "rain", "honey", "bridge", "closed", "eggs", "hay", "school", "bread")
+FRAME_NAMES = {0: "envelope", 1: "receipt", SYMBOL_TYPE: "symbol", CONTROL_TYPE: "control", NEIGHBORS_TYPE: "hello"}
+LONG_POSTS = 0.15
+"""The share of posts that take more than one frame."""
+LONG_BYTES_MAX = 2_000
 STEP_LIMIT = 2_000_000
 MEMORY_CHECK_STEPS = 250
 REPLAYS_MAX = 64
@@ -233,6 +247,8 @@ class Village:
         for _ in range(self.plan.posts):
             phone, at_ms = self.rng.choice(phones), self.rng.randrange(60_000, self.plan.active_ms)
             text = " ".join(self.rng.choices(WORDS, k=self.rng.randint(4, 24)))
+            if self.rng.random() < LONG_POSTS:
+                text += self.rng.randbytes(self.rng.randint(100, LONG_BYTES_MAX // 2)).hex()
             lifetime = self.rng.choice((Lifetime.ALERT, Lifetime.SHORT, Lifetime.NORMAL, Lifetime.LONG))
             signed = phone.say(2, text.encode(), lifetime, self._phone_minutes(at_ms))
             self._plan_post(signed.encode(), at_ms)
@@ -481,8 +497,7 @@ def _items_in(root: object) -> int:
 
 
 def _shown(frame: bytes) -> str:
-    kind = {0: "envelope", 1: "receipt", CONTROL_TYPE: "control"}.get(frame[0] & 0x0F, "frame")
-    return f"{kind} of {len(frame)} bytes"
+    return f"{FRAME_NAMES.get(frame[0] & 0x0F, 'frame')} of {len(frame)} bytes"
 
 
 def _heard_at(arrivals: list[Arrival]) -> str:
