@@ -142,8 +142,8 @@ class AirtimeBudget:
         self.limit_ms = HOUR_MS * duty_cycle
         self._slots: dict[int, float] = {}
 
-    def spend(self, ms: float, now_ms: int) -> None:
-        """Counts a transmission that starts now. Ask `available_ms` first."""
+    def spend(self, ms: float, now_ms: int, purse: int = 0) -> None:
+        """Counts a transmission that starts now. Ask `available_ms` first. A plain budget has one purse for all."""
         self._forget(now_ms)
         slot = now_ms // SLOT_MS
         self._slots[slot] = self._slots.get(slot, 0.0) + ms

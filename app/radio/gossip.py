@@ -331,7 +331,8 @@ class Gossip:
             return []
         head = min(ready, key=lambda head: head.rank)
         transmit = self._send_receipts(now_ms) if head.item is None else self._send_envelope(head.item)
-        self._budget.spend(transmit.airtime_ms, now_ms)
+        purse = Priority.PEOPLE if head.item is None else head.item.parcel.priority
+        self._budget.spend(transmit.airtime_ms, now_ms, purse)
         self._keep_quiet(transmit.airtime_ms, now_ms)
         self._hello_due_ms = now_ms + patience.hello_ms(self._rng)
         return [transmit]

@@ -556,7 +556,7 @@ class Mesh:
     def _send_control(self, output: SendControl, now_ms: int) -> Transmit:
         self._flight = "control"
         purpose = Purpose.VECTOR if output.kind is Kind.VECTOR else Purpose.REPAIR
-        return self._transmit(output.frame, purpose, now_ms)
+        return self._transmit(output.frame, purpose, Priority.PEOPLE, now_ms)
 
     def _sender_of(self, order: Order) -> Callable[[int], Transmit | None]:
         return lambda now_ms: self._send_order(order, now_ms)
@@ -568,7 +568,8 @@ class Mesh:
             self._outbox.drop(order)  # whoever asked asks again, when its purse has filled
             return None
         self._flight = order
-        return self._transmit(encode_frame(self._outbox.take(order), self._link), order.purpose, now_ms)
+        frame = encode_frame(self._outbox.take(order), self._link)
+        return self._transmit(frame, order.purpose, order.priority, now_ms)
 
     def _ordered(self, order: Order, now_ms: int, *, ok: bool) -> None:
         if not ok:
@@ -580,9 +581,9 @@ class Mesh:
         if order.floods:
             self._gossip.long_sent(order.prefix, now_ms)
 
-    def _transmit(self, frame: bytes, purpose: Purpose, now_ms: int) -> Transmit:
+    def _transmit(self, frame: bytes, purpose: Purpose, priority: Priority, now_ms: int) -> Transmit:
         transmit = Transmit(frame, self._airtime_ms(len(frame)), purpose)
-        self._budget.spend(transmit.airtime_ms, now_ms)
+        self._budget.spend(transmit.airtime_ms, now_ms, priority)
         self._gossip.spoke(transmit.airtime_ms, now_ms)
         return transmit
 

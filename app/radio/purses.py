@@ -100,9 +100,9 @@ class Meter(AirtimeBudget):
         self._profile = profile
         self._purses = purses or Purses()
 
-    def spend(self, ms: float, now_ms: int, priority: Priority = Priority.PEOPLE) -> None:
+    def spend(self, ms: float, now_ms: int, purse: int = Priority.PEOPLE) -> None:
         """Counts a transmission that starts now, in its class's purse."""
-        self._purses.spend(self._profile, ms, priority, now_ms)
+        self._purses.spend(self._profile, ms, Priority(purse), now_ms)
 
     def spent_ms(self, now_ms: int) -> float:
         """Airtime of the last hour, all classes together."""

@@ -20,6 +20,7 @@ from app.radio.logbook import Logbook, LogEntry
 from app.radio.mesh import OWN_LEAP_MAX, Mesh
 from app.radio.parcel import CountersNeeded, Covered, Parcel, Priority, Purpose, Signal
 from app.radio.profile import EU868
+from app.radio.purses import Meter
 from app.radio.request import Request
 from app.radio.span import Portion, Span
 from app.radio.vector import NodeLog, Vector, checksum
@@ -320,3 +321,18 @@ def test_without_counters_the_disk_is_asked_again() -> None:
     mesh.grant(1, 50)
     mesh.grant(51, 50)
     assert not mesh.events()
+
+
+@pytest.mark.parametrize("priority", list(Priority))
+def test_each_class_pays_from_its_own_purse(priority: Priority) -> None:
+    meter = Meter(EU868)
+    mesh = Mesh(NodeIndex(0), LINK, meter, EU868.frame_airtime_ms, random.Random(1))
+    mesh.grant(1, 50)
+    mesh.known_nodes(frozenset({NodeIndex(0), NodeIndex(1)}), 0)
+    sealed = envelope(1)
+    mesh.offer(Parcel(sealed, envelope_id(sealed), NodeIndex(0), 1, priority), frozenset({NodeIndex(0)}), 0)
+    now_ms, spent_ms = 0, 0.0
+    while not spent_ms:
+        now_ms = mesh.deadline_ms() or now_ms
+        spent_ms = sum(transmit.airtime_ms for transmit in mesh.poll(now_ms))
+    assert {purse: ms for purse, ms in meter.by_priority(now_ms).items() if ms} == {priority: spent_ms}
