@@ -5,7 +5,8 @@ import time
 import pytest
 from playwright.async_api import expect
 
-from app.radio.frame import envelope_frame_bytes
+from app.radio.fragment import cut_for
+from app.radio.frame import FRAME_BYTES_MAX, envelope_frame_bytes
 from app.radio.profile import EU868
 from tests.browser.phone import NO_ED25519, Phone
 from tests.browser.village import Village
@@ -79,12 +80,29 @@ async def test_cost_on_the_radio_is_told_while_writing(phone: Phone) -> None:
     await expect(cost).to_contain_text("1 radio frame")
     told = await cost.locator("[data-size]").inner_text()
     await phone.page.get_by_label("Notice", exact=True).fill(TOO_LONG)
-    await expect(cost).to_contain_text("stays on this node for now")
+    await expect(cost).to_contain_text("frame by frame")
     await phone.page.get_by_label("Notice", exact=True).fill("")
     await expect(cost).to_contain_text(told)
     await phone.page.get_by_label("What do neighbors call you?").fill("Ada")
     await phone.page.get_by_role("button", name="Post notice").click()
     await phone.page.wait_for_url("**/boards/bulletin")
+
+
+async def test_cost_of_a_long_notice_is_told_in_frames(phone: Phone, village: Village) -> None:
+    await phone.install()
+    await phone.open("/write")
+    await phone.page.get_by_label("Headline").fill("Barn dance on Saturday at seven")
+    await phone.page.get_by_label("Notice", exact=True).fill(TOO_LONG)
+    cost = phone.page.locator("[data-cost]")
+    await expect(cost).to_contain_text("frame by frame")
+    told = await cost.locator("[data-frames]").inner_text()
+    await phone.page.get_by_label("What do neighbors call you?").fill("Ada")
+    await phone.page.get_by_role("button", name="Post notice").click()
+    await phone.page.wait_for_url("**/boards/bulletin")
+    await expect(phone.on_board("Barn dance on Saturday at seven")).to_be_visible()
+    envelope = (await village.node.store.envelopes.pending(100))[-1].envelope
+    frames = cut_for(len(envelope), FRAME_BYTES_MAX).source_symbols
+    assert told == f"{frames} radio frames"
 
 
 async def test_cost_told_is_the_cost_of_the_frame(phone: Phone, village: Village) -> None:

@@ -20,17 +20,16 @@ export async function showCost(form) {
   const profile = (await lastMeeting())?.radio ?? PROFILE;
   const cost = radioCost(SIGNED_OVERHEAD_BYTES + wireBody.length, profile);
   const box = form.querySelector("[data-cost]");
-  box.querySelector("[data-frames]").textContent = cost.fits ? "1 radio frame" : "Too long for the radio";
+  box.querySelector("[data-frames]").textContent = cost.frames === 1 ? "1 radio frame" : `${cost.frames} radio frames`;
   box.querySelector("[data-size]").textContent = `${cost.bytes} bytes, ${(cost.ms / 1000).toFixed(1)} s on the air`;
-  box.querySelector("[data-advice]").textContent = advice(cost, profile.frameBytesMax, body.length, wireBody.length);
+  box.querySelector("[data-advice]").textContent = advice(cost.frames, body.length);
   showMeter(box.querySelector("[data-meter]"), cost.bytes / profile.frameBytesMax);
 }
 
-function advice({ bytes, fits }, frameBytesMax, plainBytes, wireBytes) {
+function advice(frames, plainBytes) {
   if (plainBytes > BODY_BYTES_MAX) return "This is more than one notice can hold. Split it in two.";
-  if (fits) return "Goes to the other nodes by radio.";
-  const cut = Math.ceil(((bytes - frameBytesMax) * plainBytes) / wireBytes);
-  return `It fits no single radio frame, so it stays on this node for now. About ${cut} characters fewer, and it travels.`;
+  if (frames === 1) return "Goes to the other nodes by radio.";
+  return "Goes to the other nodes by radio, frame by frame. A shorter notice arrives sooner.";
 }
 
 function showMeter(meter, share) {

@@ -11,11 +11,25 @@ const MAC_BYTES = 4;
 /** RNode's header byte goes before every frame on the air. */
 const ON_AIR_HEADER_BYTES = 1;
 const ENVELOPE_OVERHEAD_BYTES = 4 + 16;
+/** What a frame of a longer envelope carries beside its share of it (docs/protocol/radio-fragments.md), at most. */
+const SYMBOL_OVERHEAD_BYTES = 22;
 
-/** { bytes, ms, fits } of a signed record's frame; `signedBytes` is the length of byte 0, fields and signature. */
+/** { bytes, ms, frames } of a signed record on its first way; `signedBytes` counts byte 0, fields and signature. */
 export function radioCost(signedBytes, profile = PROFILE) {
-  const bytes = HEADER_BYTES + LOG_NUMBER_BYTES + signedBytes + ENVELOPE_OVERHEAD_BYTES + MAC_BYTES;
-  return { bytes, ms: airtimeMs(profile, bytes + ON_AIR_HEADER_BYTES), fits: bytes <= profile.frameBytesMax };
+  const envelopeBytes = signedBytes + ENVELOPE_OVERHEAD_BYTES;
+  const frameBytes = HEADER_BYTES + LOG_NUMBER_BYTES + envelopeBytes + MAC_BYTES;
+  return frameBytes <= profile.frameBytesMax ? costOf(1, frameBytes, profile) : fragmentedCost(envelopeBytes, profile);
+}
+
+/** In equal shares, as few as carry it. */
+function fragmentedCost(envelopeBytes, profile) {
+  const room = profile.frameBytesMax - SYMBOL_OVERHEAD_BYTES;
+  const shareBytes = Math.ceil(envelopeBytes / Math.max(2, Math.ceil(envelopeBytes / room)));
+  return costOf(Math.ceil(envelopeBytes / shareBytes), shareBytes + SYMBOL_OVERHEAD_BYTES, profile);
+}
+
+function costOf(frames, frameBytes, profile) {
+  return { frames, bytes: frames * frameBytes, ms: frames * airtimeMs(profile, frameBytes + ON_AIR_HEADER_BYTES) };
 }
 
 export function airtimeMs(
