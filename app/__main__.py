@@ -1,11 +1,11 @@
 """The `tntn` command: one parser, one verb a module. The verbs load late, so that `--help` answers at once."""
 
 import argparse
-import asyncio
 import sys
 from pathlib import Path
 
 from app.errors import TntnError
+from app.hotspot.suite import hold_tls_to_one_suite
 
 EXIT_REFUSED = 1
 EXIT_USAGE = 2
@@ -15,6 +15,8 @@ EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - neighbors come over the hotspot
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. 0 when it did what it says, 1 when it could not (said on stderr), 2 for wrong usage."""
+    if arguments is None and sys.argv[1:2] == ["run"]:
+        hold_tls_to_one_suite()  # starts the process anew: before anything heavy is imported
     parser = build_parser()
     options = parser.parse_args(arguments)
     if not hasattr(options, "run"):
@@ -105,9 +107,6 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
 
 
 def _run(options: argparse.Namespace) -> int:
-    from app.hotspot.suite import hold_tls_to_one_suite
-
-    hold_tls_to_one_suite()
     from app.serving import run_node
 
     if options.join == "-":
@@ -136,6 +135,8 @@ def _add_node(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 
 def _invite(options: argparse.Namespace) -> int:
+    import asyncio
+
     from app import founding
     from app.clock import SystemClock
 
@@ -151,6 +152,8 @@ def _invite(options: argparse.Namespace) -> int:
 
 
 def _keeper_link(options: argparse.Namespace) -> int:
+    import asyncio
+
     from app import founding
     from app.clock import SystemClock
 

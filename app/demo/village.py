@@ -4,11 +4,12 @@ import contextlib
 import functools
 import http.client
 import json
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ REQUEST_S = 10.0
 POLL_S = 0.05
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
 _PROGRAM = (sys.executable, "-m", "app")
+_STOPS = (signal.SIGINT, signal.SIGTERM)
 _ROOT = Path(__file__).parents[2]
 
 
@@ -143,7 +145,7 @@ class Village:
         )
 
     def _spawn(self, name: str, *arguments: str) -> None:
-        with (self.folder / f"{name}.log").open("wb") as log:
+        with (self.folder / f"{name}.log").open("wb") as log, _stop_held_back():
             # A session of its own: Ctrl-C reaches the demo alone, which then stops them in order.
             self._children[name] = subprocess.Popen(  # noqa: S603 - our own program
                 [*_PROGRAM, *arguments],
@@ -173,6 +175,20 @@ class Village:
     def _last_words(self, name: str) -> str:
         lines = (self.folder / f"{name}.log").read_text("utf-8", "replace").strip().splitlines()
         return lines[-1] if lines else "it said nothing."
+
+
+@contextlib.contextmanager
+def _stop_held_back() -> Iterator[None]:
+    """INT and TERM act at the end of the block: a process that has just been started is one that `stop` knows."""
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in _STOPS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if came:
+        raise KeyboardInterrupt
 
 
 def ports_from(base: int | None, preferred: int, option: str) -> list[int]:

@@ -23,7 +23,8 @@ class Cable:
         self._connected = True
         self._lost: str | None = None
         self._rewritten: tuple[str, bytes, bytes] | None = None
-        self._open: set[asyncio.StreamWriter] = set()
+        # Held here: asyncio lets go of a handler whose client has left, and the collector may take it in mid-work.
+        self._handlers: set[asyncio.Task[None]] = set()
         self.seen: Counter[str] = Counter()
         self.answers_lost = 0
         self.url = ""
@@ -37,10 +38,9 @@ class Cable:
         """Close everything."""
         assert self._server is not None
         self._server.close()
-        while self._open:
-            for writer in self._open:
-                writer.transport.abort()
-            await asyncio.sleep(0)
+        for handler in self._handlers:
+            handler.cancel()
+        await asyncio.gather(*self._handlers, return_exceptions=True)
         await self._server.wait_closed()
 
     def cut(self) -> None:
@@ -65,13 +65,18 @@ class Cable:
         self._rewritten = (path, old, new) if old else None
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open.add(writer)
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-            await self._relay(reader, writer)
-        writer.close()
-        with contextlib.suppress(OSError):
-            await writer.wait_closed()
-        self._open.discard(writer)
+        handler = asyncio.current_task()
+        assert handler is not None
+        self._handlers.add(handler)
+        try:
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+                await self._relay(reader, writer)
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+        finally:
+            writer.transport.abort()
+            self._handlers.discard(handler)
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")

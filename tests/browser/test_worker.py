@@ -35,6 +35,7 @@ async def test_page_that_was_never_kept_says_one_is_away_and_comes_by_itself(pho
     await phone.walk_away()
     await phone.open(f"/records/{record['id']}")
     await expect(phone.page.get_by_role("heading", name="You're out of range")).to_be_visible()
+    await expect(phone.bar).to_have_text("Away")  # its script listens from now on
     await phone.come_back()
     await expect(phone.page.get_by_role("heading", name="Barn dance")).to_be_visible()
 

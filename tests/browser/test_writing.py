@@ -1,9 +1,10 @@
 """The first visit: a name, a key made on the phone, a notice on the board."""
 
+import asyncio
 import time
 
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Route, expect
 
 from app.radio.fragment import cut_for
 from app.radio.frame import FRAME_BYTES_MAX, envelope_frame_bytes
@@ -129,6 +130,23 @@ async def test_words_survive_a_closed_page(phone: Phone) -> None:
     await phone.open("/write")
     await expect(phone.page.get_by_label("Headline")).to_have_value("Two goats")
     await expect(phone.page.get_by_label("Notice", exact=True)).to_have_value("Gentle ones")
+
+
+async def test_words_typed_before_the_script_is_there_survive_too(phone: Phone) -> None:
+    arrived = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await arrived.wait()
+        await route.continue_()
+
+    await phone.page.route("**/compose.*.js", hold)
+    await phone.page.goto("/write", wait_until="domcontentloaded")
+    await phone.page.get_by_label("Headline").fill("Two goats")
+    arrived.set()
+    await expect(phone.page.get_by_role("button", name="Post notice")).to_be_enabled()
+    await phone.open("/")
+    await phone.open("/write")
+    await expect(phone.page.get_by_label("Headline")).to_have_value("Two goats")
 
 
 async def test_notice_is_written_with_the_keyboard_alone(phone: Phone, village: Village) -> None:

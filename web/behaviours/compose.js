@@ -19,14 +19,16 @@ const INCOMPLETE =
 
 export default async function compose(form) {
   const { title, text } = form.elements;
-  [title.value, text.value] = JSON.parse(localStorage.getItem(DRAFT)) ?? [title.value, text.value];
+  const keepDraft = () => localStorage.setItem(DRAFT, JSON.stringify([title.value, text.value]));
+  if (title.value || text.value) keepDraft(); // typed before this script was there
+  else [title.value, text.value] = JSON.parse(localStorage.getItem(DRAFT)) ?? ["", ""];
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     send(form);
   });
   let typing;
   form.addEventListener("input", () => {
-    localStorage.setItem(DRAFT, JSON.stringify([title.value, text.value]));
+    keepDraft();
     clearTimeout(typing);
     typing = setTimeout(() => tellCost(form), TYPING_PAUSE_MS);
   });
