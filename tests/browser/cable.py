@@ -107,9 +107,9 @@ class Cable:
 
     async def _ask_node(self, head: bytes, body: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._node_port)
-        writer.write(head[:-2] + b"connection: close\r\n\r\n" + body)
-        await writer.drain()
-        answer = await reader.read(-1)
-        writer.close()
-        await writer.wait_closed()
-        return answer
+        try:
+            writer.write(head[:-2] + b"connection: close\r\n\r\n" + body)
+            await writer.drain()
+            return await reader.read(-1)
+        finally:  # also when the cable is unplugged meanwhile
+            writer.close()

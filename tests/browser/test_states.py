@@ -65,7 +65,7 @@ async def test_notice_waits_while_nobody_can_take_it(
     await expect(phone.own("Barn dance")).to_contain_text("Waiting on your phone")
     assert await village.titles() == []
     await phone.context.unroute("**/api/v1/records")
-    await phone.open("/boards/bulletin")
+    await phone.open("/me")
     await expect(phone.own("Barn dance")).to_contain_text("Kept by 1 node")
     assert await village.titles() == ["Barn dance"]
 
