@@ -6,10 +6,11 @@ with a DecodeError and leaves nothing behind. The checks are functions of signed
 with the same set; the one exception, the future, only delays.
 """
 
+import asyncio
+import sqlite3
 from collections.abc import Sequence
 from enum import StrEnum
 
-import aiosqlite
 import msgspec
 
 from app.clock import Clock, is_plausible, minutes_of
@@ -21,7 +22,7 @@ from app.core.bodies import (
     decode_node_introduction,
 )
 from app.core.envelope import EnvelopeId, envelope_id, open_envelope, seal
-from app.core.keys import DeviceId, EpochKeys, device_id_of
+from app.core.keys import EpochKeys, device_id_of
 from app.core.membership import JoinPolicy
 from app.core.record import (
     MINUTES_MAX,
@@ -39,7 +40,7 @@ from app.core.record import (
 from app.errors import ConflictError, DecodeError, ForbiddenError
 from app.feed import Feed
 from app.store import NodeIdentity, Store
-from app.store.envelopes import Origin, Parked, Placement, Statement
+from app.store.envelopes import Appended, Origin, Parked, Placement, Statement
 
 FUTURE_MINUTES_MAX = 48 * 60
 """A record this far ahead of the node's clock waits until its time has come (DESIGN §10)."""
@@ -85,6 +86,22 @@ class Draft(msgspec.Struct, frozen=True):
     ref: bytes | None = None
 
 
+class _Author(msgspec.Struct, frozen=True):
+    """Who is said to have signed a record."""
+
+    public_key: bytes
+    is_node: bool
+
+
+class _Opened(msgspec.Struct, frozen=True):
+    """An envelope that one of our keys opened; its signature is not checked yet."""
+
+    parked: Parked
+    signed: SignedRecord
+    epoch: int
+    introduction: DeviceIntroduction | NodeIntroduction | None
+
+
 class Door:
     """Accepts records for one node. Holds the node's keys; knows no transport."""
 
@@ -109,17 +126,36 @@ class Door:
 
     async def accept(self, envelope: bytes, origin: Origin) -> Acceptance:
         """Take one envelope in. DecodeError when it is refused; StoreError when the disk does not take it."""
-        acceptance, record = await self._take(envelope, origin, self._clock.now_ms())
-        if acceptance.outcome is Outcome.NEW and record is not None and record.kind in (Kind.DEVICE, Kind.NODE):
-            await self._take_parked(await self._store.envelopes.parked_by(record.author))
+        acceptance = await self._take(self._open(envelope, origin, self._clock.now_ms()))
         await self._feed.publish()
         return acceptance
+
+    async def accept_all(self, arrived: Sequence[tuple[bytes, Origin]]) -> list[Acceptance | DecodeError]:
+        """`accept` for many that came together: opened in a thread, one transaction for most of them.
+
+        What is refused stands as its error. StoreError when the disk does not take them; those before may be there.
+        """
+        now_ms = self._clock.now_ms()
+        found = await asyncio.to_thread(
+            lambda: [self._try_open(envelope, origin, now_ms) for envelope, origin in arrived]
+        )
+        answers: dict[int, Acceptance | DecodeError] = {}
+        for at, opened in enumerate(found):
+            if isinstance(opened, DecodeError):
+                answers[at] = opened
+            elif opened.introduction is not None:
+                answers[at] = await self._try_take(opened)
+        rest = {at: opened for at, opened in enumerate(found) if isinstance(opened, _Opened) and at not in answers}
+        answers |= await self._take_many(rest)
+        await self._feed.publish()
+        return [answers[at] for at in range(len(found))]
 
     async def publish(self, drafts: Sequence[Draft], source: str) -> list[Acceptance]:
         """Say something as this node: all drafts in one transaction, or none of them."""
         now_ms = self._clock.now_ms()
-        async with self._store.database.write() as tx:
-            acceptances = [await self._publish_within(tx, draft, source, now_ms) for draft in drafts]
+        acceptances = await self._store.database.transact(
+            lambda tx: [self._publish_within(tx, draft, source, now_ms) for draft in drafts]
+        )
         await self._feed.publish()
         return acceptances
 
@@ -130,42 +166,79 @@ class Door:
             await self._take_parked(due)
             await self._feed.publish()
 
-    async def _take(self, envelope: bytes, origin: Origin, received_ms: int) -> tuple[Acceptance, Record | None]:
+    def _open(self, envelope: bytes, origin: Origin, received_ms: int) -> "_Opened":
         signed, epoch = open_envelope(envelope, self._epochs)
-        name = envelope_id(envelope)
-        parked = Parked(name, envelope, origin, received_ms)
-        introduction = _introduction_of(signed.record)
-        public_key = introduction.public_key if introduction else await self._key_of(signed.record.author)
-        if public_key is None:
-            return await self._park(parked, signed.record, ParkReason.AUTHOR, 0), None
-        if not signed.is_signed_by(public_key, self._identity.space_id):
-            raise DecodeError("signature", "The signature does not fit: this was changed, or somebody else wrote it.")
-        if self._is_from_the_future(signed.record):
-            identity = record_id(signed, public_key, self._identity.space_id)
-            acceptance = await self._park(parked, signed.record, ParkReason.FUTURE, signed.record.minutes)
-            return msgspec.structs.replace(acceptance, record_id=identity), None
-        statement = await self._statement(parked, signed, epoch, public_key, introduction)
+        parked = Parked(envelope_id(envelope), envelope, origin, received_ms)
+        return _Opened(parked, signed, epoch, _introduction_of(signed.record))
+
+    def _try_open(self, envelope: bytes, origin: Origin, received_ms: int) -> "_Opened | DecodeError":
         try:
-            appended = await self._store.envelopes.append(statement)
+            return self._open(envelope, origin, received_ms)
+        except DecodeError as error:
+            return error
+
+    async def _take(self, opened: "_Opened") -> Acceptance:
+        """One envelope, and what waited for its author when it introduces somebody."""
+        acceptance = await self._settle(opened, await self._author_of(opened))
+        if acceptance.outcome is Outcome.NEW and opened.introduction is not None:
+            await self._take_parked(await self._store.envelopes.parked_by(opened.signed.record.author))
+        return acceptance
+
+    async def _try_take(self, opened: "_Opened") -> Acceptance | DecodeError:
+        try:
+            return await self._take(opened)
+        except DecodeError as error:
+            return error
+
+    async def _settle(self, opened: "_Opened", author: "_Author | None") -> Acceptance:
+        """Store it, or park it. DecodeError when its author did not sign it."""
+        parked, record = opened.parked, opened.signed.record
+        if author is None:
+            return await self._park(parked, record, ParkReason.AUTHOR, 0)
+        if not opened.signed.is_signed_by(author.public_key, self._identity.space_id):
+            raise _forged()
+        if self._is_from_the_future(record):
+            identity = record_id(opened.signed, author.public_key, self._identity.space_id)
+            acceptance = await self._park(parked, record, ParkReason.FUTURE, record.minutes)
+            return msgspec.structs.replace(acceptance, record_id=identity)
+        statement = self._statement(opened, author)
+        try:
+            return _accepted(statement, await self._store.envelopes.append(statement))
         except ConflictError:
-            return await self._park(parked, signed.record, ParkReason.COLLISION, MINUTES_MAX), None
-        outcome = Outcome.NEW if appended.new else Outcome.KNOWN
-        return (
-            Acceptance(
-                outcome,
-                name,
-                statement.record_id,
-                appended.entry_index,
-                appended.log_number,
-                appended.kept_by,
-            ),
-            signed.record,
-        )
+            return await self._park(parked, record, ParkReason.COLLISION, MINUTES_MAX)
+
+    async def _take_many(self, waiting: "dict[int, _Opened]") -> dict[int, Acceptance | DecodeError]:
+        """By their keys: records that introduce nobody, those that can be stored at once in one transaction."""
+        devices = await self._store.devices.get_all({opened.signed.record.author for opened in waiting.values()})
+        authors = {name: _Author(device.public_key, device.node_index is not None) for name, device in devices.items()}
+
+        def verified() -> dict[int, Statement | DecodeError]:
+            return {
+                at: self._statement(opened, author)
+                if opened.signed.is_signed_by(author.public_key, self._identity.space_id)
+                else _forged()
+                for at, opened in waiting.items()
+                if (author := authors.get(opened.signed.record.author)) is not None
+                and not self._is_from_the_future(opened.signed.record)
+            }
+
+        settled = await asyncio.to_thread(verified)
+        answers: dict[int, Acceptance | DecodeError] = {
+            at: outcome for at, outcome in settled.items() if isinstance(outcome, DecodeError)
+        }
+        statements = {at: outcome for at, outcome in settled.items() if isinstance(outcome, Statement)}
+        appended = await self._store.envelopes.append_all(list(statements.values()))
+        for (at, statement), done in zip(statements.items(), appended, strict=True):
+            answers[at] = _accepted(statement, done)
+        for at, opened in waiting.items():
+            if at not in answers:
+                answers[at] = await self._try_take(opened)
+        return answers
 
     async def _take_parked(self, waiting: Sequence[Parked]) -> None:
         for parked in waiting:
             try:
-                await self._take(parked.envelope, parked.origin, parked.received_ms)
+                await self._take(self._open(parked.envelope, parked.origin, parked.received_ms))
             except DecodeError:  # its author is known now, and did not sign it
                 await self._store.envelopes.unpark(parked.envelope_id)
 
@@ -174,72 +247,65 @@ class Door:
             raise DecodeError("limit", "Too many records wait at this node already. Try again later.")
         return Acceptance(Outcome.PARKED, parked.envelope_id, reason=reason)
 
-    async def _publish_within(self, tx: aiosqlite.Connection, draft: Draft, source: str, now_ms: int) -> Acceptance:
-        sequence = await self._store.envelopes.next_sequence_within(tx, self._key.device_id)
+    def _publish_within(self, tx: sqlite3.Connection, draft: Draft, source: str, now_ms: int) -> Acceptance:
+        sequence = self._store.envelopes.next_sequence_within(tx, self._key.device_id)
         minutes = min(minutes_of(now_ms), MINUTES_MAX)
         record = compose(draft.lifetime, self._key.device_id, sequence, minutes, draft.kind, draft.body, draft.ref)
         signed = sign(record, self._key, self._identity.space_id)
         envelope = seal(signed, self._epochs[0])
-        parked = Parked(envelope_id(envelope), envelope, Origin(source), now_ms)
-        statement = await self._statement(
-            parked,
-            signed,
-            self._epochs[0].number,
-            self._key.public_key,
-            _introduction_of(record),
-            by_node=True,
-        )
-        appended = await self._store.envelopes.append_within(tx, statement)
-        return Acceptance(
-            Outcome.NEW if appended.new else Outcome.KNOWN,
-            statement.envelope_id,
-            statement.record_id,
-            appended.entry_index,
-            appended.log_number,
-            appended.kept_by,
-        )
+        opened = self._open(envelope, Origin(source), now_ms)
+        statement = self._statement(opened, _Author(self._key.public_key, is_node=True))
+        return _accepted(statement, self._store.envelopes.append_within(tx, statement))
 
-    async def _statement(
-        self,
-        parked: Parked,
-        signed: SignedRecord,
-        epoch: int,
-        public_key: bytes,
-        introduction: DeviceIntroduction | NodeIntroduction | None,
-        by_node: bool | None = None,
-    ) -> Statement:
-        record = signed.record
-        if by_node is None:
-            author = await self._store.devices.get(record.author)
-            by_node = author is not None and author.node_index is not None
-        identity = record_id(signed, public_key, self._identity.space_id)
+    def _statement(self, opened: "_Opened", author: "_Author") -> Statement:
+        record, parked = opened.signed.record, opened.parked
+        identity = record_id(opened.signed, author.public_key, self._identity.space_id)
         return Statement(
             envelope=parked.envelope,
             envelope_id=parked.envelope_id,
             record_id=identity,
-            epoch=epoch,
+            epoch=opened.epoch,
             record=record,
-            background=by_node and introduction is None,
-            placement=place(record, identity, by_node=by_node),
-            introduction=introduction,
+            background=author.is_node and opened.introduction is None,
+            placement=place(record, identity, by_node=author.is_node),
+            introduction=opened.introduction,
             origin=parked.origin,
             received_ms=parked.received_ms,
         )
+
+    async def _author_of(self, opened: "_Opened") -> "_Author | None":
+        """Whose key has signed it, if it introduces its author or the roster knows them."""
+        device = await self._store.devices.get(opened.signed.record.author)
+        is_node = device is not None and device.node_index is not None
+        if opened.introduction is not None:
+            return _Author(opened.introduction.public_key, is_node)
+        return None if device is None else _Author(device.public_key, is_node)
 
     def _is_from_the_future(self, record: Record) -> bool:
         """Only a clock that can be right may call a record early (DESIGN §10)."""
         now_ms = self._clock.now_ms()
         return is_plausible(now_ms) and record.minutes > minutes_of(now_ms) + FUTURE_MINUTES_MAX
 
-    async def _key_of(self, author: DeviceId) -> bytes | None:
-        device = await self._store.devices.get(author)
-        return None if device is None else device.public_key
-
     async def _check_join(self, record: Record) -> None:
         if record.kind == Kind.DEVICE and await self._store.devices.get(record.author) is None:
             identity = await self._store.node.identity()
             if identity is not None and identity.join_policy is JoinPolicy.INVITED:
                 raise ForbiddenError("This community takes new people by invitation. Ask the keeper of this node.")
+
+
+def _forged() -> DecodeError:
+    return DecodeError("signature", "The signature does not fit: this was changed, or somebody else wrote it.")
+
+
+def _accepted(statement: Statement, appended: Appended) -> Acceptance:
+    return Acceptance(
+        Outcome.NEW if appended.new else Outcome.KNOWN,
+        statement.envelope_id,
+        statement.record_id,
+        appended.entry_index,
+        appended.log_number,
+        appended.kept_by,
+    )
 
 
 def place(record: Record, identity: RecordId, *, by_node: bool) -> Placement | None:

@@ -55,6 +55,12 @@ def open_envelope(envelope: bytes, epochs: Iterable[EpochKeys]) -> tuple[SignedR
     raise DecodeError("tag", "The envelope was changed on its way: its seal is broken.")
 
 
+def epoch_of(envelope: bytes, epochs: Iterable[EpochKeys]) -> int | None:
+    """The number of the epoch whose hint fits, without opening it; None for a stranger's. Needs K_relay only."""
+    hint, rest = envelope[1 : 1 + HINT_BYTES], envelope[:1] + envelope[1 + HINT_BYTES :]
+    return next((keys.number for keys in epochs if hmac.compare_digest(hint, hint_of(rest, keys))), None)
+
+
 def check_size(envelope: bytes) -> None:
     """DecodeError when no envelope can have this size."""
     if len(envelope) < ENVELOPE_BYTES_MIN:

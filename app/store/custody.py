@@ -1,5 +1,7 @@
 """Who else has what on their disk: the ground for "kept by n nodes"."""
 
+import sqlite3
+
 from app.core.record import RecordId
 from app.store.database import Database
 from app.store.envelopes import EnvelopeRow, note_holders
@@ -24,31 +26,35 @@ class CustodyStore:
         if len(envelope_id_prefix) < PREFIX_BYTES_MIN or node_index == self._me:
             return []
         upper = envelope_id_prefix + b"\xff" * (16 - len(envelope_id_prefix))
-        async with self._database.write() as tx:
-            rows = list(
-                await tx.execute_fetchall(
-                    "SELECT id, record_id FROM envelopes WHERE envelope_id BETWEEN ? AND ? LIMIT 2",
-                    (envelope_id_prefix, upper),
-                )
-            )
+
+        def note(tx: sqlite3.Connection) -> list[RecordId]:
+            rows = tx.execute(
+                "SELECT id, record_id FROM envelopes WHERE envelope_id BETWEEN ? AND ? LIMIT 2",
+                (envelope_id_prefix, upper),
+            ).fetchall()
             if len(rows) != 1:
                 return []
-            gained = await note_holders(tx, [(EnvelopeRow(rows[0][0]), node_index)], heard_ms)
+            gained = note_holders(tx, [(EnvelopeRow(rows[0][0]), node_index)], heard_ms)
             return [RecordId(rows[0][1])] if gained else []
+
+        return await self._database.transact(note)
 
     async def cover(self, log_index: int, first: int, last: int, node_index: int, heard_ms: int) -> int:
         """A node said that it holds these numbers of a log. Returns for how many envelopes that was news."""
         if node_index == self._me:
             return 0
+
+        def note(tx: sqlite3.Connection) -> tuple[int, int]:
+            rows = tx.execute(
+                "SELECT DISTINCT l.envelope FROM node_log l WHERE l.node_index = ?1 AND l.number BETWEEN ?2 AND ?3"
+                " AND NOT EXISTS (SELECT 1 FROM custody WHERE envelope = l.envelope AND node_index = ?4) LIMIT ?5",
+                (log_index, first, last, node_index, COVER_CHUNK),
+            )
+            pairs = [(EnvelopeRow(row[0]), node_index) for row in rows]
+            return len(pairs), note_holders(tx, pairs, heard_ms)
+
         gained, chunk = 0, COVER_CHUNK
         while chunk == COVER_CHUNK:
-            async with self._database.write() as tx:
-                rows = await tx.execute_fetchall(
-                    "SELECT DISTINCT l.envelope FROM node_log l WHERE l.node_index = ?1 AND l.number BETWEEN ?2 AND ?3"
-                    " AND NOT EXISTS (SELECT 1 FROM custody WHERE envelope = l.envelope AND node_index = ?4) LIMIT ?5",
-                    (log_index, first, last, node_index, COVER_CHUNK),
-                )
-                pairs = [(EnvelopeRow(row[0]), node_index) for row in rows]
-                gained += await note_holders(tx, pairs, heard_ms)
-            chunk = len(pairs)
+            chunk, news = await self._database.transact(note)
+            gained += news
         return gained

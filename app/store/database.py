@@ -9,10 +9,10 @@ same file at the same time; SQLite's own lock keeps them apart.
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import aiosqlite
 
@@ -26,6 +26,7 @@ CACHE_KIB = 4096
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 Row = Sequence[Any]
+T = TypeVar("T")
 
 
 class Database:
@@ -59,6 +60,17 @@ class Database:
                     await asyncio.shield(self._writer.rollback())
                     raise
                 await asyncio.shield(self._commit())
+
+    async def transact(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        """`act` in a transaction of its own, in the writer's thread: one hop, however many statements it has.
+
+        Committed and on the disk when this returns, undone whole when `act` raises. A cancelled caller leaves it whole.
+        """
+        async with self._lock:
+            with store_errors():
+                # aiosqlite's own way into its thread; its public calls hop for every statement.
+                run: Callable[..., Awaitable[T]] = self._writer._execute
+                return await asyncio.shield(run(_within, self._writer._conn, act))
 
     async def data_version(self) -> int:
         """A number that changes when anybody, this process or another, has committed something."""
@@ -109,6 +121,17 @@ class store_errors:  # noqa: N801 - a context manager that reads as a verb
         if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC):
             raise StoreFullError("This node's disk is full. Nothing was changed; free some space.") from error
         raise StoreError(f"The database refused: {error}.") from error
+
+
+def _within(tx: sqlite3.Connection, act: Callable[[sqlite3.Connection], T]) -> T:
+    tx.execute("BEGIN IMMEDIATE")
+    try:
+        result = act(tx)
+        tx.commit()
+    except BaseException:
+        tx.rollback()
+        raise
+    return result
 
 
 def _create_private(folder: Path, path: Path) -> None:

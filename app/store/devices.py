@@ -1,5 +1,7 @@
 """The roster as this node knows it: devices of people and of nodes."""
 
+from collections.abc import Collection
+
 import msgspec
 
 from app.core.keys import DeviceId
@@ -30,6 +32,15 @@ class DeviceStore:
             (device_id,),
         )
         return None if row is None else Device(*row)
+
+    async def get_all(self, device_ids: Collection[DeviceId]) -> dict[DeviceId, Device]:
+        """Those of them that introduced themselves."""
+        marks = ", ".join("?" * len(device_ids))
+        rows = await self._database.read(
+            f"SELECT id, public_key, name, node_index, highest_sequence, forked FROM devices WHERE id IN ({marks})",
+            tuple(device_ids),
+        )
+        return {DeviceId(row[0]): Device(*row) for row in rows}
 
     async def nodes(self) -> list[RosterNode]:
         """The nodes of the community by index, this one included."""

@@ -4,10 +4,10 @@ One transaction does it all: the envelope, its log number, the roster when it in
 board, who holds it. When it returns, all of it is on the disk.
 """
 
+import sqlite3
 from collections.abc import Sequence
 from typing import NewType
 
-import aiosqlite
 import msgspec
 
 from app.core.bodies import DeviceIntroduction, NodeIntroduction
@@ -117,28 +117,31 @@ class EnvelopeStore:
 
     async def append(self, statement: Statement) -> Appended:
         """Store and number one record, once. ConflictError when its introduction collides with the roster."""
-        async with self._database.write() as tx:
-            return await self.append_within(tx, statement)
+        return await self._database.transact(lambda tx: self.append_within(tx, statement))
 
-    async def append_within(self, tx: aiosqlite.Connection, statement: Statement) -> Appended:
+    async def append_all(self, statements: Sequence[Statement]) -> list[Appended]:
+        """`append` for many, in one transaction; ConflictError undoes them all."""
+        return await self._database.transact(lambda tx: [self.append_within(tx, statement) for statement in statements])
+
+    def append_within(self, tx: sqlite3.Connection, statement: Statement) -> Appended:
         """`append` inside a transaction that the caller holds."""
-        known = await self._known(tx, statement)
+        known = self._known(tx, statement)
         if known is not None:
             row, kept_by = known
-            entry, number = await self._number(tx, row, statement.origin)
-            gained = await self._note_holders(tx, row, statement)
+            entry, number = self._number(tx, row, statement.origin)
+            gained = self._note_holders(tx, row, statement)
             return Appended(False, entry, number, kept_by + gained)
-        await self._enroll(tx, statement)
-        row = await self._insert(tx, statement)
-        entry, number = await self._number(tx, row, statement.origin)
-        await self._place(tx, row, statement)
-        gained = await self._note_holders(tx, row, statement)
-        await tx.execute("DELETE FROM parked WHERE envelope_id = ?", (statement.envelope_id,))
+        self._enroll(tx, statement)
+        row = self._insert(tx, statement)
+        entry, number = self._number(tx, row, statement.origin)
+        self._place(tx, row, statement)
+        gained = self._note_holders(tx, row, statement)
+        tx.execute("DELETE FROM parked WHERE envelope_id = ?", (statement.envelope_id,))
         return Appended(True, entry, number, 1 + gained)
 
-    async def next_sequence_within(self, tx: aiosqlite.Connection, device_id: DeviceId) -> int:
+    def next_sequence_within(self, tx: sqlite3.Connection, device_id: DeviceId) -> int:
         """The sequence that this node's own next record takes."""
-        rows = await tx.execute_fetchall("SELECT highest_sequence FROM devices WHERE id = ?", (device_id,))
+        rows = tx.execute("SELECT highest_sequence FROM devices WHERE id = ?", (device_id,))
         return max((int(row[0]) for row in rows), default=0) + 1
 
     async def holds(self, record_id: RecordId) -> tuple[int, list[str]] | None:
@@ -246,20 +249,18 @@ class EnvelopeStore:
         )
         return [Parked(row[0], row[1], Origin(*row[2:6]), row[6]) for row in rows]
 
-    async def _known(self, tx: aiosqlite.Connection, statement: Statement) -> tuple[EnvelopeRow, int] | None:
-        rows = await tx.execute_fetchall(
-            "SELECT id, kept_by FROM envelopes WHERE record_id = ?", (statement.record_id,)
-        )
+    def _known(self, tx: sqlite3.Connection, statement: Statement) -> tuple[EnvelopeRow, int] | None:
+        rows = tx.execute("SELECT id, kept_by FROM envelopes WHERE record_id = ?", (statement.record_id,))
         return next(((EnvelopeRow(row[0]), int(row[1])) for row in rows), None)
 
-    async def _insert(self, tx: aiosqlite.Connection, statement: Statement) -> EnvelopeRow:
+    def _insert(self, tx: sqlite3.Connection, statement: Statement) -> EnvelopeRow:
         record, origin = statement.record, statement.origin
-        await tx.execute(
+        tx.execute(
             "UPDATE devices SET highest_sequence = max(highest_sequence, ?1), forked = forked OR EXISTS"
             " (SELECT 1 FROM envelopes WHERE author = ?2 AND sequence = ?1) WHERE id = ?2",
             (record.sequence, record.author),
         )
-        cursor = await tx.execute(
+        cursor = tx.execute(
             "INSERT INTO envelopes (envelope_id, record_id, bytes, epoch, lifetime, author, sequence, minutes, kind,"
             " ref, entry_index, via_index, source, received_ms, background) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
@@ -283,64 +284,62 @@ class EnvelopeStore:
         assert cursor.lastrowid is not None
         return EnvelopeRow(cursor.lastrowid)
 
-    async def _number(self, tx: aiosqlite.Connection, row: EnvelopeRow, origin: Origin) -> tuple[int, int]:
+    def _number(self, tx: sqlite3.Connection, row: EnvelopeRow, origin: Origin) -> tuple[int, int]:
         """The record's place in the log of the node it entered at. It has several when it entered at several nodes."""
         entry = self._me if origin.entry_index is None else origin.entry_index
         if origin.log_number is not None:
-            await tx.execute(
+            tx.execute(
                 "INSERT INTO node_log SELECT ?1, ?2, ?3 WHERE ?4 > max("
                 "(SELECT count(*) FROM node_log WHERE node_index = ?1 AND number = ?2),"
                 " (SELECT count(*) FROM node_log WHERE envelope = ?3)) ON CONFLICT DO NOTHING",
                 (entry, origin.log_number, row, PLACES_MAX),
             )
             return entry, origin.log_number
-        found = await tx.execute_fetchall(
+        found = tx.execute(
             "SELECT node_index, number FROM node_log WHERE envelope = ? ORDER BY node_index = ? DESC, number LIMIT 1",
             (row, entry),
         )
         place = next(((int(index), int(number)) for index, number in found), None)
         if place is not None:
             return place
-        rows = await tx.execute_fetchall(
-            "SELECT coalesce(max(number), 0) + 1 FROM node_log WHERE node_index = ?", (entry,)
-        )
+        rows = tx.execute("SELECT coalesce(max(number), 0) + 1 FROM node_log WHERE node_index = ?", (entry,))
         number = int(next(iter(rows))[0])
-        await tx.execute("INSERT INTO node_log VALUES (?, ?, ?)", (entry, number, row))
+        tx.execute("INSERT INTO node_log VALUES (?, ?, ?)", (entry, number, row))
         return entry, number
 
-    async def _enroll(self, tx: aiosqlite.Connection, statement: Statement) -> None:
+    def _enroll(self, tx: sqlite3.Connection, statement: Statement) -> None:
         """The roster learns of a device. A name changes with a later introduction, a key never does."""
         introduction = statement.introduction
         if introduction is None:
             return
         device_id = device_id_of(introduction.public_key)
         index = introduction.index if isinstance(introduction, NodeIntroduction) else None
-        taken = await tx.execute_fetchall(
+        taken = tx.execute(
             "SELECT 1 FROM devices WHERE (id = ?1 AND public_key <> ?2) OR (node_index = ?3 AND id <> ?1)",
             (device_id, introduction.public_key, index),
         )
         if list(taken):
             raise ConflictError("Another device in the roster has this short id or index.")
-        await tx.execute(
+        tx.execute(
             "INSERT INTO devices (id, public_key, name, node_index, introduced_by) VALUES (?1, ?2, ?3, ?4, ?5)"
             " ON CONFLICT (id) DO UPDATE SET name = ?3, node_index = coalesce(?4, node_index), introduced_by = ?5"
             " WHERE introduced_by < ?5",
             (device_id, introduction.public_key, introduction.name, index, statement.record.sequence),
         )
-        await tx.execute(
+        tx.execute(
             "UPDATE boards SET revision = revision + 1 WHERE name IN (SELECT r.board FROM records r"
             " JOIN envelopes e ON e.id = r.id WHERE e.author = ?1 OR e.via_index = ?2 OR e.entry_index = ?2)",
             (device_id, index),
         )
 
-    async def _place(self, tx: aiosqlite.Connection, row: EnvelopeRow, statement: Statement) -> None:
+    def _place(self, tx: sqlite3.Connection, row: EnvelopeRow, statement: Statement) -> None:
         placement = statement.placement
         if placement is None:
             return
         shown = SHOWN_BELOW if placement.answers else SHOWN_ON_BOARD
-        if placement.source is not None and not await self._supersede(tx, statement):
+        if placement.source is not None and not self._supersede(tx, statement):
             shown = NOT_SHOWN
-        await tx.execute(
+        tx.execute(
             "INSERT INTO records (id, record_id, board, position, title, text, body, source, source_id,"
             " hidden_after, shown) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
             (
@@ -357,19 +356,19 @@ class EnvelopeStore:
                 shown,
             ),
         )
-        await tx.execute(
+        tx.execute(
             "UPDATE boards SET revision = revision + 1, total = total + ? WHERE name = ?",
             (shown == SHOWN_ON_BOARD, placement.board),
         )
 
-    async def _supersede(self, tx: aiosqlite.Connection, statement: Statement) -> bool:
+    def _supersede(self, tx: sqlite3.Connection, statement: Statement) -> bool:
         """Of an imported thing only the latest record is shown, the same one on every node.
 
         By minutes, then sequence (a file can be mended and imported again within a minute), then id.
         """
         placement = statement.placement
         assert placement is not None
-        rows = await tx.execute_fetchall(
+        rows = tx.execute(
             "SELECT r.id, e.minutes, e.sequence, r.record_id, r.board FROM records r JOIN envelopes e ON e.id = r.id"
             " WHERE r.source = ? AND r.source_id = ? AND r.shown = 1",
             (placement.source, placement.source_id),
@@ -378,26 +377,26 @@ class EnvelopeStore:
         for old_row, minutes, sequence, record_id, board in rows:
             if (minutes, sequence, record_id) > (record.minutes, record.sequence, statement.record_id):
                 return False
-            await tx.execute("UPDATE records SET shown = 0 WHERE id = ?", (old_row,))
-            await tx.execute("UPDATE boards SET revision = revision + 1, total = total - 1 WHERE name = ?", (board,))
+            tx.execute("UPDATE records SET shown = 0 WHERE id = ?", (old_row,))
+            tx.execute("UPDATE boards SET revision = revision + 1, total = total - 1 WHERE name = ?", (board,))
         return True
 
-    async def _note_holders(self, tx: aiosqlite.Connection, row: EnvelopeRow, statement: Statement) -> int:
+    def _note_holders(self, tx: sqlite3.Connection, row: EnvelopeRow, statement: Statement) -> int:
         """Whoever a frame names as entry node or sender has it on its disk. Returns how many are news."""
         origin = statement.origin
         holders = {index for index in (origin.entry_index, origin.via_index) if index not in (None, self._me)}
-        return await note_holders(tx, [(row, index) for index in holders if index is not None], statement.received_ms)
+        return note_holders(tx, [(row, index) for index in holders if index is not None], statement.received_ms)
 
 
-async def note_holders(tx: aiosqlite.Connection, pairs: Sequence[tuple[EnvelopeRow, int]], heard_ms: int) -> int:
+def note_holders(tx: sqlite3.Connection, pairs: Sequence[tuple[EnvelopeRow, int]], heard_ms: int) -> int:
     """Remember (envelope row, node index) pairs; counts and boards follow. Returns how many were news."""
     gained = 0
     for row, index in pairs:
-        cursor = await tx.execute("INSERT INTO custody VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (row, index, heard_ms))
+        cursor = tx.execute("INSERT INTO custody VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (row, index, heard_ms))
         if cursor.rowcount > 0:
             gained += 1
-            await tx.execute("UPDATE envelopes SET kept_by = kept_by + 1 WHERE id = ?", (row,))
-            await tx.execute(
+            tx.execute("UPDATE envelopes SET kept_by = kept_by + 1 WHERE id = ?", (row,))
+            tx.execute(
                 "UPDATE boards SET revision = revision + 1 WHERE name = (SELECT board FROM records WHERE id = ?)",
                 (row,),
             )

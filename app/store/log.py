@@ -3,7 +3,7 @@
 Written where envelopes are appended (app/store/envelopes.py); what is parked is on the disk too, and counts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -65,6 +65,53 @@ class LogStore:
             (index, number),
         )
         return [Content(*row) for row in rows]
+
+    async def within(self, index: int, first: int, last: int, limit: int) -> list[tuple[int, bytes]]:
+        """(number, envelope) of the first that stand in a part of a log, what is parked too."""
+        rows = await self._database.read(
+            "SELECT l.number, e.bytes FROM node_log l JOIN envelopes e ON e.id = l.envelope"
+            " WHERE l.node_index = ?1 AND l.number BETWEEN ?2 AND ?3"
+            " UNION ALL SELECT log_number, bytes FROM parked WHERE entry_index = ?1 AND log_number BETWEEN ?2 AND ?3"
+            " ORDER BY 1 LIMIT ?4",
+            (index, first, last, limit),
+        )
+        return [(int(number), envelope) for number, envelope in rows]
+
+    async def runs(self) -> list[tuple[int, int, int]]:
+        """(log, first, last) of the runs that are known: held, parked or gone. They may touch or overlap."""
+        rows = await self._database.read(
+            "WITH known (node_index, number) AS (SELECT DISTINCT node_index, number FROM node_log)"
+            " SELECT node_index, min(number), max(number) FROM (SELECT node_index, number,"
+            " number - row_number() OVER (PARTITION BY node_index ORDER BY number) AS run FROM known)"
+            " GROUP BY node_index, run"
+            " UNION ALL SELECT entry_index, log_number, log_number FROM parked WHERE log_number IS NOT NULL"
+            " UNION ALL SELECT node_index, first, last FROM node_log_gone"
+        )
+        return [(int(index), int(first), int(last)) for index, first, last in rows]
+
+    async def names(self, after: bytes, limit: int) -> list[tuple[int, EnvelopeId]]:
+        """(epoch, name) of the envelopes that are stored, by name, those above `after`."""
+        rows = await self._database.read(
+            "SELECT epoch, envelope_id FROM envelopes WHERE envelope_id > ? ORDER BY envelope_id LIMIT ?",
+            (after, limit),
+        )
+        return [(int(epoch), EnvelopeId(name)) for epoch, name in rows]
+
+    async def parked(self) -> list[bytes]:
+        """The envelopes that wait."""
+        return [row[0] for row in await self._database.read("SELECT bytes FROM parked")]
+
+    async def named(self, names: Sequence[EnvelopeId]) -> list[tuple[int, int, bytes]]:
+        """(log, number, envelope) of these, each at one of its places; what is not here, or nowhere, is left out."""
+        marks = ", ".join("?" * len(names))
+        rows = await self._database.read(
+            "SELECT l.node_index, min(l.number), e.bytes FROM envelopes e JOIN node_log l ON l.envelope = e.id"
+            f" WHERE e.envelope_id IN ({marks}) GROUP BY e.id"
+            " UNION ALL SELECT entry_index, log_number, bytes FROM parked"
+            f" WHERE log_number IS NOT NULL AND envelope_id IN ({marks})",
+            (*names, *names),
+        )
+        return [(int(index), int(number), envelope) for index, number, envelope in rows]
 
     async def by_prefix(self, prefix: bytes) -> Content | None:
         """The envelope whose name begins so, with its first place; a parked one too. None when it is not here."""

@@ -1,1 +1,1 @@
-"""Sync between nodes over IP and by stick. Pure: log, message, reconcile, session, fetching, bundle; the rest are shells."""
+"""Sync between nodes over IP and by stick: pure machines, and the shells around them."""

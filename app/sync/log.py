@@ -44,7 +44,7 @@ class Log(Protocol):
         ...
 
     async def get(self, index: int, span: Span, limit: int) -> Sequence[Placed]:
-        """The first envelopes held in the span, at most `limit` of them; several at one place where nodes were cloned."""
+        """The first envelopes held in the span, at most `limit`; several at one place where nodes were cloned."""
         ...
 
     async def drop(self, index: int, span: Span) -> None:

@@ -9,7 +9,7 @@ import functools
 import random
 import shutil
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,6 +38,13 @@ class Connection:
 
     async def execute_fetchall(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
         return self._connection.execute(sql, parameters).fetchall()
+
+    async def _execute(self, act: Callable[..., Any], *arguments: Any) -> Any:
+        return act(*arguments)
+
+    @property
+    def _conn(self) -> sqlite3.Connection:
+        return self._connection
 
     async def commit(self) -> None:
         self._connection.commit()
