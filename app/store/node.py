@@ -96,6 +96,12 @@ class NodeStore:
         rows = await self._database.read("SELECT number, key FROM epochs ORDER BY number DESC")
         return [derive_epoch_keys(space_id, number, key) for number, key in rows]
 
+    async def epochs(self) -> list[Epoch]:
+        """All epochs, newest first."""
+        return [
+            Epoch(*row) for row in await self._database.read("SELECT number, key, started FROM epochs ORDER BY 1 DESC")
+        ]
+
     async def rename(self, name: str) -> None:
         async with self._database.write() as tx:
             await tx.execute("UPDATE node SET name = ?", (name,))
