@@ -37,6 +37,7 @@ class Database:
         self._writer = writer
         self._reader = reader
         self._lock = asyncio.Lock()
+        self._refusal: str | None = None
 
     async def read(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """All rows of one query, as last committed. One thread hop: prefer one larger query to three small ones."""
@@ -52,6 +53,7 @@ class Database:
     async def write(self) -> AsyncIterator[aiosqlite.Connection]:
         """A transaction: committed and on the disk when the block ends, undone whole when it raises."""
         async with self._lock:
+            self._check_writable()
             with store_errors():
                 try:
                     await asyncio.shield(self._writer.execute("BEGIN IMMEDIATE"))
@@ -67,10 +69,14 @@ class Database:
         Committed and on the disk when this returns, undone whole when `act` raises. A cancelled caller leaves it whole.
         """
         async with self._lock:
-            with store_errors():
-                # aiosqlite's own way into its thread; its public calls hop for every statement.
-                run: Callable[..., Awaitable[T]] = self._writer._execute
-                return await asyncio.shield(run(_within, self._writer._conn, act))
+            return await self._transact(act)
+
+    async def transact_last(self, act: Callable[[sqlite3.Connection], T], refusal: str) -> T:
+        """`transact`, after which nothing more is written here until the file is opened anew: StoreError(`refusal`)."""
+        async with self._lock:
+            result = await self._transact(act)
+            self._refusal = refusal
+            return result
 
     async def data_version(self) -> int:
         """A number that changes when anybody, this process or another, has committed something."""
@@ -83,6 +89,17 @@ class Database:
         await self._reader.close()
         await self._writer.close()
 
+    async def _transact(self, act: Callable[[sqlite3.Connection], T]) -> T:
+        self._check_writable()
+        with store_errors():
+            # aiosqlite's own way into its thread; its public calls hop for every statement.
+            run: Callable[..., Awaitable[T]] = self._writer._execute
+            return await asyncio.shield(run(_within, self._writer._conn, act))
+
+    def _check_writable(self) -> None:
+        if self._refusal is not None:
+            raise StoreError(self._refusal)
+
     async def _commit(self) -> None:
         try:
             await self._writer.commit()
@@ -91,9 +108,9 @@ class Database:
             raise
 
 
-async def open_database(folder: Path, migrations: Path = MIGRATIONS) -> Database:
+async def open_database(folder: Path, migrations: Path = MIGRATIONS, name: str = FILE_NAME) -> Database:
     """The database in `folder`, made or migrated as needed. NewerDatabaseError when a later version wrote it."""
-    path = folder / FILE_NAME
+    path = folder / name
     with store_errors():
         _create_private(folder, path)
         writer = await _connect(path)
