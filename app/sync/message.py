@@ -258,7 +258,10 @@ class BlobHeld(Wire, frozen=True, tag=16):
 
 
 class Pair(Wire, frozen=True, tag=17):
-    """Once, while an invitation lives: who I really am. A blind node is told the space, its keys and its index."""
+    """Once, while an invitation lives: who I really am. A blind node is told the space, its keys and its index.
+
+    `port`: where I listen for peers.
+    """
 
     certificate: Annotated[bytes, Meta(min_length=1, max_length=CERTIFICATE_BYTES_MAX)]
     name: Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)]
@@ -268,6 +271,7 @@ class Pair(Wire, frozen=True, tag=17):
     space_id: Annotated[bytes, Meta(min_length=16, max_length=16)] | None
     epochs: Annotated[tuple[EpochShare, ...], Meta(max_length=SHARED_EPOCHS_MAX)]
     reserved_index: Index | None
+    port: Annotated[int, Meta(ge=1, le=65_535)] | None
 
 
 class Bye(Wire, frozen=True, tag=18):
