@@ -7,8 +7,8 @@ BlobAddress = NewType("BlobAddress", bytes)
 """SHA-256 of the ciphertext."""
 
 ADDRESS_BYTES = 32
-BLOB_BYTES_MAX = 1024 * 1024 + 1024
-"""A photo of 1 MiB in chunks of 64 KiB, with the tag of each and a header."""
+BLOB_BYTES_MAX = (1 << 20) + (1 << 12)
+"""A photo of 1 MiB in chunks of 64 KiB, with their seals."""
 
 
 def address_of(blob: bytes) -> BlobAddress:

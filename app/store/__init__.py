@@ -1,6 +1,8 @@
 """All SQL. One module per aggregate; `Store` holds them together over one database file."""
 
+from app.store.blobs import BlobStore
 from app.store.boards import BoardStore
+from app.store.bundles import BundleStore
 from app.store.custody import CustodyStore
 from app.store.database import Database, open_database
 from app.store.devices import DeviceStore
@@ -22,6 +24,8 @@ class Store:
         self.log = LogStore(database)
         self.custody = CustodyStore(database, identity.index)
         self.boards = BoardStore(database, identity.index)
+        self.blobs = BlobStore(database, database.path.parent)
+        self.bundles = BundleStore(database)
         self.keeper = KeeperStore(database)
         self.overview = OverviewStore(database)
 
