@@ -6,6 +6,7 @@ whole, hashed and synced. What others hold and this node lacks is wanted.
 
 import asyncio
 import hashlib
+import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from errno import EDQUOT, ENOSPC
@@ -14,7 +15,7 @@ from typing import TypeVar
 
 import msgspec
 
-from app.core.blob import BLOB_BYTES_MAX, BlobAddress, address_of
+from app.core.blob import ADDRESS_BYTES, BLOB_BYTES_MAX, BlobAddress, address_of
 from app.errors import NotFoundError, PeerError, StoreError, StoreFullError
 from app.store.blob_files import BlobFiles
 from app.store.database import Database
@@ -27,7 +28,10 @@ INCOMING_MAX = 256
 """Blobs on their way whose hash is kept in memory: more than all peers together may have under way."""
 THREADS = 4
 """Files that are synced at the same time: a disk takes several in one go (500 of 100 kB: 0.20 s, one by one 0.38 s)."""
+PREFIX_BYTES = 16
+"""As much of an address as the range check has: two blobs never share that much by chance."""
 T = TypeVar("T")
+_BY_PREFIX = "SELECT address, size FROM blobs WHERE address BETWEEN ? AND ?"
 
 
 class BlobStore:
@@ -70,7 +74,7 @@ class BlobStore:
 
     async def write(self, address: BlobAddress, offset: int, data: bytes, size: int) -> None:
         """The next piece of a blob of `size` bytes. PeerError when it does not fit on, StoreFullError at the quota."""
-        if not 0 < size <= BLOB_BYTES_MAX or not data or offset + len(data) > size:
+        if not 0 < size <= BLOB_BYTES_MAX or not data or offset < 0 or offset + len(data) > size:
             raise PeerError("A piece of a photo is outside of it.")
         incoming = self._incoming.get(address)
         if incoming is None or offset == 0:
@@ -159,6 +163,26 @@ class BlobStore:
             (holder, limit),
         )
         return [(BlobAddress(address), int(size)) for address, size in rows]
+
+    async def find(self, prefixes: Sequence[bytes]) -> list[tuple[BlobAddress, int]]:
+        """(address, size) of those held here whose addresses begin so, in the order they were asked for."""
+
+        def act(tx: sqlite3.Connection) -> list[tuple[BlobAddress, int]]:
+            found = (tx.execute(_BY_PREFIX, _between(prefix)).fetchone() for prefix in prefixes)
+            return [(BlobAddress(row[0]), int(row[1])) for row in found if row is not None]
+
+        return await self._database.transact(act)
+
+    async def cover(self, packed: bytes, holder: int) -> None:
+        """`note` for all blobs held here whose addresses begin with one of these 16 bytes each, packed."""
+
+        def act(tx: sqlite3.Connection) -> None:
+            for start in range(0, len(packed), PREFIX_BYTES):
+                row = tx.execute(_BY_PREFIX, _between(packed[start : start + PREFIX_BYTES])).fetchone()
+                if row is not None:
+                    tx.execute("INSERT INTO blob_holders VALUES (?, ?) ON CONFLICT DO NOTHING", (row[0], holder))
+
+        await self._database.transact(act)
 
     async def copies(self) -> dict[int, int]:
         """How many blobs held here are on so many nodes, this one counted."""
@@ -258,6 +282,10 @@ class _Incoming(msgspec.Struct):
     hasher: "hashlib._Hash"
     done: int
     size: int
+
+
+def _between(prefix: bytes) -> tuple[bytes, bytes]:
+    return prefix, prefix + b"\xff" * (ADDRESS_BYTES - len(prefix))
 
 
 @contextmanager
