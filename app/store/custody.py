@@ -1,7 +1,9 @@
 """Who else has what on their disk: the ground for "kept by n nodes"."""
 
 import sqlite3
+from collections.abc import Sequence
 
+from app.core.envelope import EnvelopeId
 from app.core.record import RecordId
 from app.store.database import Database
 from app.store.envelopes import EnvelopeRow, note_holders
@@ -38,6 +40,27 @@ class CustodyStore:
             return [RecordId(rows[0][1])] if gained else []
 
         return await self._database.transact(note)
+
+    async def hold(self, ids: Sequence[EnvelopeId], node_index: int, heard_ms: int) -> int:
+        """A node said that it holds these, each by its whole name. Returns for how many that was news."""
+        if node_index == self._me:
+            return 0
+        gained = 0
+        for start in range(0, len(ids), COVER_CHUNK):
+            gained += await self._hold_some(ids[start : start + COVER_CHUNK], node_index, heard_ms)
+        return gained
+
+    async def _hold_some(self, ids: Sequence[EnvelopeId], node_index: int, heard_ms: int) -> int:
+        marks = ", ".join("?" * len(ids))
+        rows = await self._database.read(
+            f"SELECT id FROM envelopes e WHERE envelope_id IN ({marks})"
+            " AND NOT EXISTS (SELECT 1 FROM custody WHERE envelope = e.id AND node_index = ?)",
+            (*ids, node_index),
+        )
+        pairs = [(EnvelopeRow(row[0]), node_index) for row in rows]
+        if not pairs:
+            return 0
+        return await self._database.transact(lambda tx: note_holders(tx, pairs, heard_ms))
 
     async def cover(self, log_index: int, first: int, last: int, node_index: int, heard_ms: int) -> int:
         """A node said that it holds these numbers of a log. Returns for how many envelopes that was news."""

@@ -16,7 +16,7 @@ import msgspec
 
 from app.errors import PeerError
 from app.sync.certificate import SyncKey
-from app.sync.message import LENGTH_BYTES, MESSAGE_BYTES_MAX, VERSION, Message, decode_body, encode_body
+from app.sync.message import LENGTH_BYTES, MESSAGE_BYTES_MAX, VERSION, Message, decode_body, encode_message
 
 SUITE = "TLS_AES_256_GCM_SHA384"
 BUFFER_BYTES = 256 * 1024
@@ -82,17 +82,21 @@ class Stream:
             return None
 
     async def write(self, message: Message) -> None:
-        """Send a message; waits while the peer doesn't read. PeerError when it never does, OSError when it is cut."""
-        body = encode_body(message)
-        assert len(body) <= MESSAGE_BYTES_MAX
-        self.sent_bytes += LENGTH_BYTES + len(body)
+        """Send one message."""
+        await self.write_frames(encode_message(message))
+
+    async def write_frames(self, frames: bytes) -> None:
+        """Send whole messages; waits while the peer doesn't read. PeerError when it never does, OSError when cut."""
+        self.sent_bytes += len(frames)
         # One piece, so that short messages travel in one packet.
-        self._writer.write(len(body).to_bytes(LENGTH_BYTES, "big") + body)
+        self._writer.write(frames)
         try:
-            async with asyncio.timeout(self._patience.message_s + len(body) / self._patience.bytes_per_s):
+            async with asyncio.timeout(self._patience.message_s + len(frames) / self._patience.bytes_per_s) as timeout:
                 await self._writer.drain()
         except TimeoutError:
-            raise PeerError("The peer does not read what it is sent.") from None
+            if timeout.expired():
+                raise PeerError("The peer does not read what it is sent.") from None
+            raise
 
     async def close(self) -> None:
         """End it; what was written is sent first, if the peer reads it soon."""

@@ -1,0 +1,324 @@
+"""One session with one peer, for as long as its stream lasts: messages in, effects done, messages out. A shell.
+
+Messages are read one at a time, and only while little is left to do; appends are done one after the other, questions
+beside them; what goes out waits in one queue. Each of these is bounded. What the peer breaks ends this session, and
+nothing else.
+"""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol, TypeVar, cast
+
+import msgspec
+
+from app.core.envelope import EnvelopeId
+from app.errors import PeerError, StoreError, TntnError
+from app.sync import effects
+from app.sync.blobs import Blobs
+from app.sync.effects import Effect
+from app.sync.log import Log, Placed
+from app.sync.message import BLOBS_EPOCH, BlobMessage, Bye, Challenge, Message, encode_message
+from app.sync.proof import prove
+from app.sync.tls import Stream
+
+WORK_MAX = 64
+"""Effects that wait for the disk before the next message is read: a few MB, with batches of 128 KiB."""
+OUTGOING_BYTES_MAX = 8 << 20
+"""What waits for the peer to read. A session that keeps to its credit owes an eighth of it."""
+WRITE_BYTES = 256 << 10
+"""Small messages that wait go out together."""
+GOODBYE_S = 1.0
+"""For the last word to a peer before the stream ends."""
+KEY_BYTES, ADDRESS_BYTES = 16, 32
+
+E = TypeVar("E", bound=BaseException)
+
+
+class Machine(Protocol):
+    """The session's own part: app/sync/session.py."""
+
+    def start(self) -> list[Effect]: ...
+    def receive(self, message: Message, now_ms: int) -> list[Effect]: ...
+    def done(self, effect: Effect, result: object, now_ms: int) -> list[Effect]: ...
+    def news(self, entries: Sequence[Placed], now_ms: int) -> list[Effect]: ...
+    def tick(self, now_ms: int) -> list[Effect]: ...
+    def deadline_ms(self) -> int | None: ...
+
+
+class BlobDesk(Protocol):
+    """Who fetches and serves blobs in one session. It sends by the function that it was made with."""
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        ...
+
+    async def receive(self, message: BlobMessage) -> None: ...
+    async def offer(self, keys: Sequence[bytes]) -> None: ...
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What a session works with. `via` is the peer's index, under which its custody is counted.
+
+    `hold` is told what the peer has on its disk, `on_new` what came in, where nobody else tells of it.
+    """
+
+    log: Log
+    via: int
+    now_ms: Callable[[], int]
+    hold: Callable[[Sequence[EnvelopeId], int], Awaitable[None]]
+    blobs: Blobs
+    on_new: Callable[[Sequence[Placed]], None] | None = None
+    desk: Callable[[Callable[[BlobMessage], Awaitable[None]]], BlobDesk] | None = None
+
+
+class Tally(msgspec.Struct):
+    """What a session has done so far."""
+
+    received: int = 0
+    heard_ms: int = 0
+    settled: bool = False
+    alike: bool = False
+    proved: int = 0
+    word: str | None = None
+    """The peer's last word."""
+
+
+class _Ended(Exception):  # noqa: N818 - no error: how the tasks of a session end each other
+    """The session is over; the word is sent to the peer, unless it is empty."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__(word)
+        self.word = word
+
+
+class Runner:
+    """Runs one session. `run` ends when the link is cut, the peer breaks the protocol, or `end` is called."""
+
+    def __init__(self, machine: Machine, stream: Stream, around: Surroundings) -> None:
+        self._machine = machine
+        self._stream = stream
+        self._around = around
+        self._desk = None if around.desk is None else around.desk(self._send_later)
+        self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()
+        self._outgoing_bytes = 0
+        self._appends: asyncio.Queue[effects.Append] = asyncio.Queue()
+        self._questions: asyncio.Queue[Effect] = asyncio.Queue()
+        self._progress = asyncio.Event()
+        self._written = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._end: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.tally = Tally(heard_ms=around.now_ms())
+        self.notes: Counter[str] = Counter()
+
+    async def run(self) -> str | None:
+        """Until it is over. A sentence when the peer broke the protocol or the disk refused, else None."""
+        fault: str | None = None
+        word = ""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._do(self._machine.start())
+                for work in (self._read, self._write, self._append, self._answer, self._tick, self._wait_for_end):
+                    tasks.create_task(work(), name=f"sync: {work.__name__.strip('_')}")
+                if self._desk is not None:
+                    tasks.create_task(self._desk.run(), name="sync: blobs")
+        except* _Ended as ended:
+            word = _first(ended, _Ended).word
+        except* PeerError as error:
+            fault, word = _first(error, PeerError).message, "protocol"
+            self.notes["protocol"] += 1
+        except* StoreError as error:
+            fault, word = _first(error, StoreError).message, "disk"
+        except* OSError:
+            self.notes["cut"] += 1
+        finally:
+            await self._leave(word)
+        return fault
+
+    def end(self, word: str) -> None:
+        """End it soon; the peer is told this word."""
+        if not self._end.done():
+            self._end.set_result(word)
+
+    def news(self, entries: Sequence[Placed]) -> None:
+        """These are new here: the peer gets them now."""
+        try:
+            self._do(self._machine.news(entries, self._around.now_ms()))
+        except PeerError:  # it does not read what it gets
+            self.notes["protocol"] += 1
+            self.end("protocol")
+
+    # The tasks of a session
+
+    async def _read(self) -> None:
+        while True:
+            message = await self._stream.read()
+            if message is None:
+                raise _Ended("")
+            self.tally.received += 1
+            self.tally.heard_ms = self._around.now_ms()
+            if isinstance(message, Bye):
+                self.tally.word = message.word
+            self._do(self._machine.receive(message, self._around.now_ms()))
+            while self._appends.qsize() + self._questions.qsize() > WORK_MAX:
+                self._progress.clear()
+                await self._progress.wait()
+
+    async def _write(self) -> None:
+        while True:
+            frames = bytearray(await self._outgoing.get())
+            while frames and len(frames) < WRITE_BYTES and not self._outgoing.empty():
+                more = self._outgoing.get_nowait()
+                if not more:
+                    self._outgoing.put_nowait(more)
+                    break
+                frames += more
+            if not frames:
+                raise _Ended("")
+            await self._stream.write_frames(bytes(frames))
+            self._outgoing_bytes -= len(frames)
+            self._written.set()
+
+    async def _append(self) -> None:
+        while True:
+            effect = await self._appends.get()
+            held = await self._around.log.append(effect.batch, self._around.via)
+            if self._around.on_new is not None:
+                self._around.on_new([placed for placed, is_held in zip(effect.batch, held, strict=True) if is_held])
+            self._done(effect, held)
+
+    async def _answer(self) -> None:
+        while True:
+            effect = await self._questions.get()
+            match effect:
+                case effects.Holds(ids):
+                    await self._around.hold(ids, self._around.via)
+                case effects.HoldsAll(keys):
+                    await self._hold_all(keys)
+                case effects.Proved(challenge, digest):
+                    await self._judge(challenge, digest)
+                case effects.Blobs(message) if self._desk is not None:
+                    await self._desk.receive(message)
+                case effects.OfferBlobs(keys) if self._desk is not None:
+                    await self._desk.offer(keys)
+                case effects.Blobs() | effects.OfferBlobs():
+                    self.notes["blobs-unasked"] += 1
+                case _:
+                    self._done(effect, await self._ask(effect))
+            self._progress.set()
+
+    async def _tick(self) -> None:
+        while True:
+            self._wake.clear()
+            deadline_ms, now_ms = self._machine.deadline_ms(), self._around.now_ms()
+            if deadline_ms is not None and deadline_ms <= now_ms:
+                self._do(self._machine.tick(now_ms))
+                await asyncio.sleep(0)
+                continue
+            timeout_s = None if deadline_ms is None else (deadline_ms - now_ms) / 1000
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self._wake.wait()
+
+    async def _wait_for_end(self) -> None:
+        raise _Ended(await self._end)
+
+    # Effects
+
+    def _do(self, asked: Sequence[Effect]) -> None:
+        for effect in asked:
+            match effect:
+                case effects.Send(message):
+                    self._send(message)
+                case effects.Append():
+                    self._appends.put_nowait(effect)
+                case effects.Settled(alike):
+                    self.tally.settled, self.tally.alike = True, alike
+                case effects.Note(word):
+                    self.notes[word] += 1
+                case effects.Refused(ids):
+                    self.notes["refused-by-peer"] += len(ids)
+                case effects.Close(word):
+                    self.notes[f"closed-{word}"] += 1
+                    self._outgoing.put_nowait(b"")
+                case _:
+                    self._questions.put_nowait(effect)
+        self._wake.set()
+
+    def _done(self, effect: Effect, result: object) -> None:
+        self._do(self._machine.done(effect, result, self._around.now_ms()))
+        self._progress.set()
+
+    async def _ask(self, effect: Effect) -> object:
+        log = self._around.log
+        match effect:
+            case effects.ReadVector():
+                return await log.vector()
+            case effects.ReadMissing(theirs):
+                return await log.missing(theirs)
+            case effects.Get(index, span, limit):
+                return await log.get(index, span, limit)
+            case effects.Find(ids):
+                return await log.find(ids)
+            case effects.ReadKeys(blobs):
+                return await self._keys(with_blobs=blobs)
+            case effects.Prove(challenge):
+                return await prove(challenge, log, self._around.blobs)
+            case _:
+                raise AssertionError(effect)
+
+    async def _keys(self, *, with_blobs: bool) -> dict[int, bytes]:
+        keys = dict(await self._around.log.keys())
+        if with_blobs:
+            packed = await self._around.blobs.addresses()
+            keys[BLOBS_EPOCH] = b"".join(packed[at : at + KEY_BYTES] for at in range(0, len(packed), ADDRESS_BYTES))
+        return keys
+
+    async def _hold_all(self, keys: Mapping[int, bytes]) -> None:
+        for epoch, packed in keys.items():
+            if epoch != BLOBS_EPOCH:
+                ids = [EnvelopeId(packed[at : at + KEY_BYTES]) for at in range(0, len(packed), KEY_BYTES)]
+                await self._around.hold(ids, self._around.via)
+
+    async def _judge(self, challenge: Challenge, digest: bytes) -> None:
+        ours = await prove(challenge, self._around.log, self._around.blobs)
+        if not ours:
+            return  # something named has gone here meanwhile: nothing is shown by either answer
+        if digest == ours:
+            self.tally.proved += 1
+        else:
+            self.notes["not-proved"] += 1
+
+    def _send(self, message: Message) -> None:
+        frame = encode_message(message)
+        self._outgoing_bytes += len(frame)
+        if self._outgoing_bytes > OUTGOING_BYTES_MAX:
+            raise PeerError("The peer asks for more than it reads.")
+        self._outgoing.put_nowait(frame)
+
+    async def _send_later(self, message: BlobMessage) -> None:
+        """For the blobs' part: waits while much is on its way, so that notices never stand behind photos for long."""
+        while self._outgoing_bytes > WRITE_BYTES:
+            self._written.clear()
+            await self._written.wait()
+        self._send(message)
+
+    async def _leave(self, word: str) -> None:
+        """The last word, as far as the peer listens."""
+        self._end.cancel()
+        if word:
+            with contextlib.suppress(OSError, TntnError, TimeoutError):
+                async with asyncio.timeout(GOODBYE_S):
+                    await self._stream.write_frames(encode_message(Bye(word)))
+        await self._stream.close()
+
+
+def _first(group: BaseExceptionGroup[E], kind: type[E]) -> E:
+    """One error of a group, however deep: several tasks of a session may end at once."""
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            return _first(cast("BaseExceptionGroup[E]", error), kind)
+        if isinstance(error, kind):
+            return error
+    raise AssertionError(group)
