@@ -114,6 +114,7 @@ class Door:
         self._clock = clock
         self._feed = feed
         self._key = identity.key
+        self._batches = asyncio.Lock()
 
     async def post(self, signed_record: bytes) -> Acceptance:
         """A signed record from a phone: sealed under the current epoch, then accepted like anything else.
@@ -134,19 +135,29 @@ class Door:
         """`accept` for many that came together: opened in a thread, one transaction for most of them.
 
         What is refused stands as its error. StoreError when the disk does not take them; those before may be there.
+        The next call may open its own while this one writes.
         """
         now_ms = self._clock.now_ms()
         found = await asyncio.to_thread(
             lambda: [self._try_open(envelope, origin, now_ms) for envelope, origin in arrived]
         )
-        answers: dict[int, Acceptance | DecodeError] = {}
-        for at, opened in enumerate(found):
-            if isinstance(opened, DecodeError):
-                answers[at] = opened
-            elif opened.introduction is not None:
-                answers[at] = await self._try_take(opened)
-        rest = {at: opened for at, opened in enumerate(found) if isinstance(opened, _Opened) and at not in answers}
-        answers |= await self._take_many(rest)
+        answers: dict[int, Acceptance | DecodeError] = {
+            at: opened for at, opened in enumerate(found) if isinstance(opened, DecodeError)
+        }
+        waiting = {at: opened for at, opened in enumerate(found) if isinstance(opened, _Opened)}
+        checked = await self._check(waiting)
+        async with self._batches:
+            for at, opened in waiting.items():
+                if opened.introduction is not None:
+                    answers[at] = await self._try_take(opened)
+            statements = {at: outcome for at, outcome in checked.items() if isinstance(outcome, Statement)}
+            appended = await self._store.envelopes.append_all(list(statements.values()))
+            answers |= {at: outcome for at, outcome in checked.items() if isinstance(outcome, DecodeError)}
+            for (at, statement), done in zip(statements.items(), appended, strict=True):
+                answers[at] = _accepted(statement, done)
+            for at, opened in waiting.items():
+                if at not in answers:
+                    answers[at] = await self._try_take(opened)
         await self._feed.publish()
         return [answers[at] for at in range(len(found))]
 
@@ -207,33 +218,26 @@ class Door:
         except ConflictError:
             return await self._park(parked, record, ParkReason.COLLISION, MINUTES_MAX)
 
-    async def _take_many(self, waiting: "dict[int, _Opened]") -> dict[int, Acceptance | DecodeError]:
-        """By their keys: records that introduce nobody, those that can be stored at once in one transaction."""
+    async def _check(self, waiting: "dict[int, _Opened]") -> dict[int, Statement | DecodeError]:
+        """By their keys: what can be stored as it is, and what is forged. Introductions, strangers' words and what
+        comes from the future are left out.
+        """
         devices = await self._store.devices.get_all({opened.signed.record.author for opened in waiting.values()})
         authors = {name: _Author(device.public_key, device.node_index is not None) for name, device in devices.items()}
 
-        def verified() -> dict[int, Statement | DecodeError]:
-            return {
-                at: self._statement(opened, author)
-                if opened.signed.is_signed_by(author.public_key, self._identity.space_id)
-                else _forged()
+        def check(opened: _Opened, author: _Author) -> Statement | DecodeError:
+            is_signed = opened.signed.is_signed_by(author.public_key, self._identity.space_id)
+            return self._statement(opened, author) if is_signed else _forged()
+
+        return await asyncio.to_thread(
+            lambda: {
+                at: check(opened, author)
                 for at, opened in waiting.items()
                 if (author := authors.get(opened.signed.record.author)) is not None
+                and opened.introduction is None
                 and not self._is_from_the_future(opened.signed.record)
             }
-
-        settled = await asyncio.to_thread(verified)
-        answers: dict[int, Acceptance | DecodeError] = {
-            at: outcome for at, outcome in settled.items() if isinstance(outcome, DecodeError)
-        }
-        statements = {at: outcome for at, outcome in settled.items() if isinstance(outcome, Statement)}
-        appended = await self._store.envelopes.append_all(list(statements.values()))
-        for (at, statement), done in zip(statements.items(), appended, strict=True):
-            answers[at] = _accepted(statement, done)
-        for at, opened in waiting.items():
-            if at not in answers:
-                answers[at] = await self._try_take(opened)
-        return answers
+        )
 
     async def _take_parked(self, waiting: Sequence[Parked]) -> None:
         for parked in waiting:

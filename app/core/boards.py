@@ -1,6 +1,6 @@
 """The boards of a community, and what may stand on them."""
 
-import unicodedata
+import re
 from enum import StrEnum
 
 import msgspec
@@ -10,6 +10,9 @@ from app.errors import DecodeError
 
 TITLE_CHARACTERS_MAX = 120
 """What a heading on a phone can show; a longer first line is cut for the heading and whole in the text."""
+
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Unicode's category Cc, but for line feed and tab."""
 
 
 class Board(StrEnum):
@@ -39,7 +42,7 @@ def decode_post(body: bytes) -> Post:
         whole = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise DecodeError("body", "The text is not UTF-8.") from error
-    if any(unicodedata.category(character) == "Cc" and character not in "\n\t" for character in whole):
+    if CONTROL_CHARACTERS.search(whole):
         raise DecodeError("body", "The text holds control characters.")
     title, _, text = whole.strip().partition("\n")
     if not title.strip():

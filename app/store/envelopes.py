@@ -129,15 +129,18 @@ class EnvelopeStore:
         if known is not None:
             row, kept_by = known
             entry, number = self._number(tx, row, statement.origin)
-            gained = self._note_holders(tx, row, statement)
+            pairs = [(row, index) for index in self._holders(statement)]
+            gained = note_holders(tx, pairs, statement.received_ms)
             return Appended(False, entry, number, kept_by + gained)
         self._enroll(tx, statement)
-        row = self._insert(tx, statement)
+        holders = self._holders(statement)
+        row = self._insert(tx, statement, kept_by=1 + len(holders))
         entry, number = self._number(tx, row, statement.origin)
         self._place(tx, row, statement)
-        gained = self._note_holders(tx, row, statement)
+        for index in holders:
+            tx.execute("INSERT INTO custody VALUES (?, ?, ?)", (row, index, statement.received_ms))
         tx.execute("DELETE FROM parked WHERE envelope_id = ?", (statement.envelope_id,))
-        return Appended(True, entry, number, 1 + gained)
+        return Appended(True, entry, number, 1 + len(holders))
 
     def next_sequence_within(self, tx: sqlite3.Connection, device_id: DeviceId) -> int:
         """The sequence that this node's own next record takes."""
@@ -253,7 +256,7 @@ class EnvelopeStore:
         rows = tx.execute("SELECT id, kept_by FROM envelopes WHERE record_id = ?", (statement.record_id,))
         return next(((EnvelopeRow(row[0]), int(row[1])) for row in rows), None)
 
-    def _insert(self, tx: sqlite3.Connection, statement: Statement) -> EnvelopeRow:
+    def _insert(self, tx: sqlite3.Connection, statement: Statement, kept_by: int) -> EnvelopeRow:
         record, origin = statement.record, statement.origin
         tx.execute(
             "UPDATE devices SET highest_sequence = max(highest_sequence, ?1), forked = forked OR EXISTS"
@@ -262,7 +265,8 @@ class EnvelopeStore:
         )
         cursor = tx.execute(
             "INSERT INTO envelopes (envelope_id, record_id, bytes, epoch, lifetime, author, sequence, minutes, kind,"
-            " ref, entry_index, via_index, source, received_ms, background) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            " ref, entry_index, via_index, source, received_ms, background, kept_by)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
                 statement.envelope_id,
                 statement.record_id,
@@ -279,6 +283,7 @@ class EnvelopeStore:
                 origin.source,
                 statement.received_ms,
                 statement.background,
+                kept_by,
             ),
         )
         assert cursor.lastrowid is not None
@@ -381,11 +386,11 @@ class EnvelopeStore:
             tx.execute("UPDATE boards SET revision = revision + 1, total = total - 1 WHERE name = ?", (board,))
         return True
 
-    def _note_holders(self, tx: sqlite3.Connection, row: EnvelopeRow, statement: Statement) -> int:
-        """Whoever a frame names as entry node or sender has it on its disk. Returns how many are news."""
+    def _holders(self, statement: Statement) -> list[int]:
+        """Whoever a frame names as entry node or sender has it on its disk."""
         origin = statement.origin
-        holders = {index for index in (origin.entry_index, origin.via_index) if index not in (None, self._me)}
-        return note_holders(tx, [(row, index) for index in holders if index is not None], statement.received_ms)
+        named = {index for index in (origin.entry_index, origin.via_index) if index not in (None, self._me)}
+        return [index for index in named if index is not None]
 
 
 def note_holders(tx: sqlite3.Connection, pairs: Sequence[tuple[EnvelopeRow, int]], heard_ms: int) -> int:
