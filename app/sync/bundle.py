@@ -7,6 +7,7 @@ skipped. A bundle adds and asks: nothing in it makes anyone skip or delete. Pure
 
 import hashlib
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 from cryptography.exceptions import InvalidTag
@@ -35,6 +36,9 @@ PACKS_MAX = 8192
 """2 GiB of envelopes: a 32-bit file system's file takes that, and photos beside it."""
 BLOBS_MAX = 65_536
 REQUESTS_MAX = 16_384
+HOLDS_MAX = 65_536
+HOLD_BYTES = 16
+"""Of a blob that the writer holds, its address up to here: no two share that much by chance."""
 RUNS_MAX = 65_536
 """Runs of one log: a writer with more gaps says less about itself."""
 MINUTES_BYTES = 3
@@ -43,7 +47,10 @@ _COUNT_BYTES_MAX = 3
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """What the writer says: who it is, what it knows, what is in the file, which blobs it would like. Signed."""
+    """What the writer says: who it is, what it knows, what is in the file, which blobs it would like. Signed.
+
+    `holds`: of each blob on its disk the first 16 bytes of the address, ascending, packed: custody.
+    """
 
     index: int
     public_key: bytes
@@ -52,6 +59,7 @@ class Manifest(msgspec.Struct, frozen=True):
     packs: tuple[BlobAddress, ...]
     blobs: tuple[BlobAddress, ...]
     requests: tuple[BlobAddress, ...]
+    holds: bytes
 
 
 class BundleKey:
@@ -163,7 +171,7 @@ def _encode_fields(manifest: Manifest) -> bytes:
     encoded += manifest.written.to_bytes(MINUTES_BYTES, "big") + encode_vector(manifest.vector)
     for addresses in (manifest.packs, manifest.blobs, manifest.requests):
         encoded += encode_varint(len(addresses)) + b"".join(addresses)
-    return bytes(encoded)
+    return bytes(encoded + encode_varint(len(manifest.holds) // HOLD_BYTES) + manifest.holds)
 
 
 def _decode_fields(fields: bytes) -> Manifest:
@@ -176,16 +184,25 @@ def _decode_fields(fields: bytes) -> Manifest:
     packs, offset = _decode_addresses(fields, offset, PACKS_MAX)
     blobs, offset = _decode_addresses(fields, offset, BLOBS_MAX)
     requests, offset = _decode_addresses(fields, offset, REQUESTS_MAX)
+    holds, offset = _decode_names(fields, offset, HOLD_BYTES, HOLDS_MAX)
     if offset != len(fields):
         raise DecodeError("trailing", "The bundle's manifest goes on where it should end.")
     if len({*packs, *blobs}) < len(packs) + len(blobs):
         raise DecodeError("double", "The bundle's manifest names a block twice.")
-    return Manifest(index, public_key, written, vector, packs, blobs, requests)
+    if any(some >= following for some, following in pairwise(holds)):
+        raise DecodeError("order", "The bundle's manifest names what is held in another order than its own.")
+    return Manifest(index, public_key, written, vector, packs, blobs, requests, b"".join(holds))
 
 
 def _decode_addresses(data: bytes, offset: int, count_max: int) -> tuple[tuple[BlobAddress, ...], int]:
+    names, offset = _decode_names(data, offset, ADDRESS_BYTES, count_max)
+    return tuple(BlobAddress(name) for name in names), offset
+
+
+def _decode_names(data: bytes, offset: int, size: int, count_max: int) -> tuple[list[bytes], int]:
+    """(names of so many bytes each, next offset)."""
     count, offset = decode_varint(data, offset, _COUNT_BYTES_MAX)
-    end = offset + count * ADDRESS_BYTES
+    end = offset + count * size
     if count > count_max or end > len(data):
         raise DecodeError("count", "The bundle's manifest names more than it holds.")
-    return tuple(BlobAddress(data[at : at + ADDRESS_BYTES]) for at in range(offset, end, ADDRESS_BYTES)), end
+    return [data[at : at + size] for at in range(offset, end, size)], end

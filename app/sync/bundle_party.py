@@ -22,9 +22,13 @@ class Heard(Protocol):
 class BundleBlobs(Blobs, Protocol):
     """Blobs, and what bundles do with them besides (app/store/blobs.py)."""
 
+    async def cover(self, packed: bytes, holder: int) -> None: ...
+
     async def ask(self, addresses: Sequence[BlobAddress], asker: int) -> None: ...
 
     async def forget(self, address: BlobAddress) -> None: ...
+
+    async def copies(self) -> dict[int, int]: ...
 
 
 class Roster(Protocol):

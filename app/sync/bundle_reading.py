@@ -131,5 +131,6 @@ async def _heed(manifest: Manifest, party: Party, reading: Reading) -> None:
     if not reading.known_writer or manifest.index == party.index:
         return
     await party.blobs.note(manifest.blobs, manifest.index)
+    await party.blobs.cover(manifest.holds, manifest.index)
     await party.blobs.ask(manifest.requests, manifest.index)
     await party.heard.hear(manifest.index, manifest.written, bundle.encode_vector(manifest.vector))

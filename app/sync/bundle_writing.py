@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from app.core.blob import BLOB_BYTES_MAX, BlobAddress, address_of
+from app.core.blob import ADDRESS_BYTES, BLOB_BYTES_MAX, BlobAddress, address_of
 from app.errors import InputError, NotFoundError, StoreError, StoreFullError
 from app.radio.span import Span, minus
 from app.sync import bundle
@@ -64,7 +64,8 @@ async def write_bundle(
         blobs, left_out = await _choose(party, holder, room)
         requests = tuple(await party.blobs.wanted(bundle.REQUESTS_MAX))
         names = tuple(address for address, _ in blobs)
-        said = Manifest(party.index, party.device.public_key, written, vector, packs, names, requests)
+        holds = _held_names(await party.blobs.addresses())
+        said = Manifest(party.index, party.device.public_key, written, vector, packs, names, requests, holds)
         root = bundle.seal_manifest(said, party.device, party.space_id, key)
         total = spool.tell() + sum(size for _, size in blobs)
         with _replacing(path) as file:
@@ -143,6 +144,11 @@ async def _choose(party: Party, holder: int | None, room: int) -> tuple[list[tup
             break
         chosen.append((address, size))
     return chosen, len(lacking) - len(chosen)
+
+
+def _held_names(addresses: bytes) -> bytes:
+    starts = range(0, min(len(addresses), bundle.HOLDS_MAX * ADDRESS_BYTES), ADDRESS_BYTES)
+    return b"".join(addresses[at : at + bundle.HOLD_BYTES] for at in starts)
 
 
 async def _sound(party: Party, names: tuple[BlobAddress, ...]) -> AsyncIterator[bytes]:
