@@ -114,7 +114,8 @@ class Door:
         self._clock = clock
         self._feed = feed
         self._key = identity.key
-        self._batches = asyncio.Lock()
+        self._last_batch = asyncio.Event()
+        self._last_batch.set()
 
     async def post(self, signed_record: bytes) -> Acceptance:
         """A signed record from a phone: sealed under the current epoch, then accepted like anything else.
@@ -135,31 +136,17 @@ class Door:
         """`accept` for many that came together: opened in a thread, one transaction for most of them.
 
         What is refused stands as its error. StoreError when the disk does not take them; those before may be there.
-        The next call may open its own while this one writes.
+        The next call opens its own while this one writes; they are stored in the order of the calls, so that whoever is
+        introduced in one may write in the next.
         """
-        now_ms = self._clock.now_ms()
-        found = await asyncio.to_thread(
-            lambda: [self._try_open(envelope, origin, now_ms) for envelope, origin in arrived]
-        )
-        answers: dict[int, Acceptance | DecodeError] = {
-            at: opened for at, opened in enumerate(found) if isinstance(opened, DecodeError)
-        }
-        waiting = {at: opened for at, opened in enumerate(found) if isinstance(opened, _Opened)}
-        checked = await self._check(waiting)
-        async with self._batches:
-            for at, opened in waiting.items():
-                if opened.introduction is not None:
-                    answers[at] = await self._try_take(opened)
-            statements = {at: outcome for at, outcome in checked.items() if isinstance(outcome, Statement)}
-            appended = await self._store.envelopes.append_all(list(statements.values()))
-            answers |= {at: outcome for at, outcome in checked.items() if isinstance(outcome, DecodeError)}
-            for (at, statement), done in zip(statements.items(), appended, strict=True):
-                answers[at] = _accepted(statement, done)
-            for at, opened in waiting.items():
-                if at not in answers:
-                    answers[at] = await self._try_take(opened)
+        before, done = self._last_batch, asyncio.Event()
+        self._last_batch = done
+        try:
+            answers = await self._accept_after(before, arrived)
+        finally:
+            done.set()
         await self._feed.publish()
-        return [answers[at] for at in range(len(found))]
+        return [answers[at] for at in range(len(arrived))]
 
     async def publish(self, drafts: Sequence[Draft], source: str) -> list[Acceptance]:
         """Say something as this node: all drafts in one transaction, or none of them."""
@@ -176,6 +163,31 @@ class Door:
         if due:
             await self._take_parked(due)
             await self._feed.publish()
+
+    async def _accept_after(
+        self, before: asyncio.Event, arrived: Sequence[tuple[bytes, Origin]]
+    ) -> dict[int, Acceptance | DecodeError]:
+        now_ms = self._clock.now_ms()
+        found = await asyncio.to_thread(
+            lambda: [self._try_open(envelope, origin, now_ms) for envelope, origin in arrived]
+        )
+        answers: dict[int, Acceptance | DecodeError] = {
+            at: opened for at, opened in enumerate(found) if isinstance(opened, DecodeError)
+        }
+        waiting = {at: opened for at, opened in enumerate(found) if isinstance(opened, _Opened)}
+        checked = await self._check(waiting)
+        await before.wait()
+        for at, opened in waiting.items():
+            if opened.introduction is not None:
+                answers[at] = await self._try_take(opened)
+        statements = {at: outcome for at, outcome in checked.items() if isinstance(outcome, Statement)}
+        appended = await self._store.envelopes.append_all(list(statements.values()))
+        answers |= {at: outcome for at, outcome in checked.items() if isinstance(outcome, DecodeError)}
+        answers |= {at: _accepted(statements[at], done) for at, done in zip(statements, appended, strict=True)}
+        for at, opened in waiting.items():
+            if at not in answers:
+                answers[at] = await self._try_take(opened)
+        return answers
 
     def _open(self, envelope: bytes, origin: Origin, received_ms: int) -> "_Opened":
         signed, epoch = open_envelope(envelope, self._epochs)

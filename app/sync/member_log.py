@@ -7,6 +7,7 @@ from app.acceptance import Acceptance, Door
 from app.core.bodies import NODE_INDEX_MAX
 from app.core.envelope import ENVELOPE_ID_BYTES, EnvelopeId, envelope_id, epoch_of
 from app.core.keys import EpochKeys
+from app.errors import DecodeError
 from app.radio.frame import LOG_NUMBER_MAX
 from app.radio.span import Span, Spans, common, minus, normal
 from app.store import Store
@@ -14,6 +15,8 @@ from app.store.envelopes import Origin
 from app.sync.log import Placed, Vector
 
 SOURCE = "sync"
+FULL = "limit"
+"""The door's word for what it has no room for now: that may come again."""
 FIND_MAX = 250
 """Names in one query; SQLite takes 32,766 values."""
 NAMES_PER_READ = 20_000
@@ -49,8 +52,8 @@ class MemberLog:
             [(placed.envelope, origin) for placed, origin in zip(fresh, origins, strict=True)]
         )
         held = {id(placed): isinstance(answer, Acceptance) for placed, answer in zip(fresh, answers, strict=True)}
-        for placed in fresh:
-            if not held[id(placed)]:
+        for placed, answer in zip(fresh, answers, strict=True):
+            if isinstance(answer, DecodeError) and answer.code != FULL:
                 self._forget(placed.envelope)
         return [held.get(id(placed), False) for placed in arrived]
 

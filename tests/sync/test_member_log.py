@@ -1,5 +1,6 @@
 """The member's log: what arrives by sync passes the door, and what is here can be asked for."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from app.core.record import Kind, decode_signed
 from app.errors import DecodeError
 from app.founding import Node, invite, start_node
 from app.radio.span import Span
-from app.store.envelopes import Origin
+from app.store.envelopes import PARKED_PER_AUTHOR_MAX, Origin
 from app.sync.log import Placed
 from app.sync.member_log import MemberLog
 from tests.people import Person
@@ -143,3 +144,26 @@ def _names(placed: list[Placed]) -> list[bytes]:
 
 def _split(packed: bytes) -> list[bytes]:
     return [packed[at : at + 16] for at in range(0, len(packed), 16)]
+
+
+async def test_batches_at_once_are_stored_in_their_order(node: Node, other: Node, person: Person) -> None:
+    await written(node, person, PARKED_PER_AUTHOR_MAX + 20)
+    here, there = await log_of(node), await log_of(other)
+    placed = await here.get(0, Span(1, 500), 500)
+    taken = await asyncio.gather(there.append(placed[:2], via=0), there.append(placed[2:], via=0))
+    assert all(taken[0]) and all(taken[1])
+    assert (await other.store.envelopes.parked_counts()) == {}
+
+
+async def test_what_found_no_room_may_come_again(node: Node, other: Node, person: Person) -> None:
+    await written(node, person, PARKED_PER_AUTHOR_MAX + 20)
+    here, there = await log_of(node), await log_of(other)
+    placed = await here.get(0, Span(1, 500), 500)
+    taken = await there.append(placed[2:], via=0)
+    assert taken.count(False) == 20
+    assert all(await there.append(placed[:2], via=0))
+    lacking = await there.missing(await here.vector())
+    again = [item for span in lacking[0] for item in await here.get(0, span, 500)]
+    assert len(again) == 20
+    assert all(await there.append(again, via=0))
+    assert (await other.store.boards.totals())[Board.BULLETIN] == PARKED_PER_AUTHOR_MAX + 20
