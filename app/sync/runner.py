@@ -76,9 +76,11 @@ class Surroundings(msgspec.Struct, frozen=True):
 class Tally(msgspec.Struct):
     """What a session has done so far."""
 
-    received: int = 0
+    moved: int = 0
+    """Envelopes that the peer or this node took in."""
     heard_ms: int = 0
     settled: bool = False
+    """Both have what the other knows."""
     alike: bool = False
     proved: int = 0
     word: str | None = None
@@ -156,10 +158,10 @@ class Runner:
             message = await self._stream.read()
             if message is None:
                 raise _Ended("")
-            self.tally.received += 1
             self.tally.heard_ms = self._around.now_ms()
             if isinstance(message, Bye):
                 self.tally.word = message.word
+                raise _Ended("")
             self._do(self._machine.receive(message, self._around.now_ms()))
             while self._appends.qsize() + self._questions.qsize() > WORK_MAX:
                 self._progress.clear()
@@ -184,6 +186,7 @@ class Runner:
         while True:
             effect = await self._appends.get()
             held = await self._around.log.append(effect.batch, self._around.via)
+            self.tally.moved += sum(held)
             if self._around.on_new is not None:
                 self._around.on_new([placed for placed, is_held in zip(effect.batch, held, strict=True) if is_held])
             self._done(effect, held)
@@ -193,6 +196,7 @@ class Runner:
             effect = await self._questions.get()
             match effect:
                 case effects.Holds(ids):
+                    self.tally.moved += len(ids)
                     await self._around.hold(ids, self._around.via)
                 case effects.HoldsAll(keys):
                     await self._hold_all(keys)

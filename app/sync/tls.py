@@ -157,6 +157,8 @@ async def dial(host: str, port: int, context: ssl.SSLContext, patience: Patience
         raise PeerError("Another certificate answers there than the one that is pinned, or an expired one.") from None
     except ssl.SSLError as error:
         raise PeerError(f"It speaks no TLS that this node takes ({error.reason or 'cut'}).") from None
+    except socket.gaierror:
+        raise PeerError("No machine of this name is known here.") from None
     except OSError as error:
         raise PeerError(f"It cannot be reached: {os.strerror(error.errno) if error.errno else error}.") from None
     return _opened(transport, reader, protocol, patience)

@@ -37,8 +37,8 @@ async def test_pinned_peers_exchange_messages_by_the_one_suite() -> None:
         await asyncio.gather(near.greet(), far.greet())
         assert (near.certificate, far.certificate) == (FAR.certificate, NEAR.certificate)
         assert near._writer.get_extra_info("cipher") == (SUITE, "TLSv1.3", 256)
-        await far.write(Settled())
-        assert await near.read() == Settled()
+        await far.write(Settled(0))
+        assert await near.read() == Settled(0)
         large = Entries((EntryRun(0, 1, (bytes(8000),) * 130),))
         sending = asyncio.create_task(near.write(large))
         assert await far.read() == large
@@ -161,8 +161,8 @@ async def test_silence_between_messages_ends_only_in_the_end() -> None:
     async with two_ends(patience=Patience(message_s=0.01, silence_s=0.2)) as (near, far):
         assert isinstance(near, Stream) and isinstance(far, Stream)
         await asyncio.sleep(0.1)
-        await far.write(Settled())
-        assert await near.read() == Settled()
+        await far.write(Settled(0))
+        assert await near.read() == Settled(0)
         with pytest.raises(PeerError):
             await near.read()
 
