@@ -20,7 +20,7 @@ from app.founding import Node
 from app.front import UPLOAD_BYTES_MAX, Application, Front
 from app.page_cache import PageCache
 from app.radio.supervisor import RadioSupervisor
-from app.routes import api, boards, failures, health, node, people, records, today
+from app.routes import api, boards, failures, health, network, node, people, records, today
 from app.routes.site import Channel, NeighborHeard, RadioDescription, Site
 
 API_VERSION = "1"
@@ -47,6 +47,8 @@ ROUTES = (
     api.space,
     api.device,
     health.health,
+    network.network,
+    network.network_counts,
 )
 
 

@@ -3,6 +3,7 @@
 import msgspec
 
 from app.store.database import Database
+from app.sync.message import Role
 
 
 class Overview(msgspec.Struct, frozen=True):
@@ -44,6 +45,15 @@ class OverviewStore:
         )
         assert row is not None
         return Overview(*row)
+
+    async def nodes_by_role(self) -> dict[str, int]:
+        """How many nodes there are: those of the roster, and the blind ones that are our peers."""
+        row = await self._database.read_one(
+            "SELECT (SELECT count(*) FROM devices WHERE node_index IS NOT NULL),"
+            f" (SELECT count(*) FROM peers WHERE role = {Role.BLIND:d})"
+        )
+        assert row is not None
+        return {"member": row[0], "blind": row[1]}
 
     async def holdings(self, me: int) -> list[NodeHolding]:
         """The other nodes, by index."""

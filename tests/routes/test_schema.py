@@ -19,6 +19,7 @@ async def test_every_operation_says_what_it_does(client: httpx.AsyncClient) -> N
         "/api/v1/custody",
         "/api/v1/space",
         "/api/v1/devices/{device_id}",
+        "/api/v1/network",
         "/health",
     }
     for operation in operations.values():
