@@ -47,11 +47,14 @@ def build_parser() -> argparse.ArgumentParser:
     from app import demo, import_command, inspect_command
     from app.radio import commands as radio_commands
     from app.radio import probe_command
+    from app.sync import bundle_commands, ipfs_commands
 
     import_command.add_commands(commands)
     inspect_command.add_commands(commands)
     radio_commands.add_commands(commands)
     probe_command.add_commands(commands)
+    bundle_commands.add_commands(commands)
+    ipfs_commands.add_commands(commands)
     demo.add_commands(commands)
     return parser
 

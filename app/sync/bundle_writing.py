@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from errno import EDQUOT, EINVAL, ENOSPC
 from pathlib import Path
@@ -22,7 +22,7 @@ from app.radio.span import Span, minus
 from app.sync import bundle
 from app.sync.bundle import PACK, PACK_BYTES_MAX, PACKS_MAX, BundleKey, Manifest
 from app.sync.bundle_party import Party
-from app.sync.car import BLOCK_BYTES_MAX, encode_head, encode_header
+from app.sync.car import BLOCK_BYTES_MAX, ROOTS_MAX, encode_head, encode_header
 from app.sync.log import Placed, Vector
 
 GET_MAX = 250
@@ -64,21 +64,43 @@ async def write_bundle(
         blobs, left_out = await _choose(party, holder, room)
         requests = tuple(await party.blobs.wanted(bundle.REQUESTS_MAX))
         names = tuple(address for address, _ in blobs)
-        holds = _held_names(await party.blobs.addresses())
+        held = _packed(await party.blobs.addresses())[: bundle.HOLDS_MAX]
+        holds = b"".join(address[: bundle.HOLD_BYTES] for address in held)
         said = Manifest(party.index, party.device.public_key, written, vector, packs, names, requests, holds)
         root = bundle.seal_manifest(said, party.device, party.space_id, key)
         total = spool.tell() + sum(size for _, size in blobs)
         with _replacing(path) as file:
             await asyncio.to_thread(_write_packs, file, root, spool)
             written_blobs = 0
-            async for blob in _sound(party, names):
+            async for address, blob in _sound(party, names):
                 written_blobs += 1
-                await asyncio.to_thread(file.write, encode_head(address_of(blob), len(blob)) + blob)
+                await asyncio.to_thread(file.write, encode_head(address, len(blob)) + blob)
                 tell(file.tell(), total)
             size = file.tell()
             await asyncio.to_thread(_sync_file, file)
         tell(size, size)
     return Written(entries, written_blobs, left_out, len(requests), size)
+
+
+async def sound_blobs(party: Party) -> AsyncIterator[tuple[BlobAddress, bytes]]:
+    """All photos that are here, encrypted as they are, by their addresses."""
+    async for found in _sound(party, _packed(await party.blobs.addresses())):
+        yield found
+
+
+async def export_blobs(path: Path, party: Party) -> int:
+    """All photos in a CAR file of their own, each a root. Returns how many; InputError, StoreFullError as above."""
+    names = _packed(await party.blobs.addresses())
+    if len(names) > ROOTS_MAX:
+        raise StoreError(f"There are more photos here than one file takes: {ROOTS_MAX}.")
+    exported = 0
+    with _replacing(path) as file:
+        await asyncio.to_thread(file.write, encode_header(names))
+        async for address, blob in _sound(party, names):
+            await asyncio.to_thread(file.write, encode_head(address, len(blob)) + blob)
+            exported += 1
+        await asyncio.to_thread(_sync_file, file)
+    return exported
 
 
 def minus_vector(vector: Vector, known: Vector) -> Vector:
@@ -146,18 +168,17 @@ async def _choose(party: Party, holder: int | None, room: int) -> tuple[list[tup
     return chosen, len(lacking) - len(chosen)
 
 
-def _held_names(addresses: bytes) -> bytes:
-    starts = range(0, min(len(addresses), bundle.HOLDS_MAX * ADDRESS_BYTES), ADDRESS_BYTES)
-    return b"".join(addresses[at : at + bundle.HOLD_BYTES] for at in starts)
+def _packed(addresses: bytes) -> list[BlobAddress]:
+    return [BlobAddress(addresses[at : at + ADDRESS_BYTES]) for at in range(0, len(addresses), ADDRESS_BYTES)]
 
 
-async def _sound(party: Party, names: tuple[BlobAddress, ...]) -> AsyncIterator[bytes]:
+async def _sound(party: Party, names: Sequence[BlobAddress]) -> AsyncIterator[tuple[BlobAddress, bytes]]:
     """The blobs, hashed again on their way out: one that is spoilt on this disk is left out, and wanted again."""
     for address in names:
         with suppress(NotFoundError):
             blob = await party.blobs.read(address, 0, BLOB_BYTES_MAX)
             if await asyncio.to_thread(address_of, blob) == address:
-                yield blob
+                yield address, blob
             else:
                 await party.blobs.forget(address)
 

@@ -62,7 +62,10 @@ def encode_head(address: BlobAddress, size: int) -> bytes:
 
 def read_header(file: BinaryIO) -> tuple[BlobAddress, ...]:
     """The roots. DecodeError for what is no CARv1 file with names of our kind."""
-    length = _read_length(file, HEADER_BYTES_MAX)
+    try:
+        length = _read_length(file, HEADER_BYTES_MAX)
+    except DecodeError:
+        length = None
     if length is None:
         raise _no_car()
     header = _read(file, length)

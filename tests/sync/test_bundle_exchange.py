@@ -65,10 +65,10 @@ def photos(count: int, size: int = 5000, seed: int = 1) -> list[bytes]:
     return [rng.randbytes(size) for _ in range(count)]
 
 
-async def fill(node: Node, person: Person, notices: int = 3) -> None:
-    await node.door.post(person.introduce())
+async def fill(node: Node, person: Person, notices: int = 3, minutes: int = NOW_MINUTES) -> None:
+    await node.door.post(person.introduce(minutes))
     for number in range(notices):
-        await node.door.post(person.write(f"Notice {number}"))
+        await node.door.post(person.write(f"Notice {number}", minutes))
 
 
 def blocks_of(path: Path) -> list[tuple[BlobAddress, bytes]]:
