@@ -20,6 +20,7 @@ from app.core.membership import (
 from app.core.record import Kind, Lifetime
 from app.errors import ConflictError, InputError, NotFoundError
 from app.feed import Feed
+from app.renewal import Renewal
 from app.store import Database, NodeIdentity, NodeStore, Store, open_database
 from app.store.database import FILE_NAME
 from app.store.devices import DeviceStore
@@ -40,6 +41,7 @@ class Node(msgspec.Struct, frozen=True):
     feed: Feed
     door: Door
     clock: Clock
+    renewal: Renewal
 
     async def close(self) -> None:
         await self.store.close()
@@ -58,8 +60,11 @@ async def start_node(
     name: str | None = None,
     community: str | None = None,
     join: str | None = None,
+    renewal: Renewal | None = None,
 ) -> Node:
     """The node in a data folder; a first start founds a community, or joins one by an invitation code.
+
+    `renewal` is that of the node which this one takes the place of, in the same process.
 
     InputError when the code is damaged or ran out, ConflictError when the folder's node belongs elsewhere.
     """
@@ -74,7 +79,7 @@ async def start_node(
             await _found(database, clock, name, community)
     finally:
         await database.close()
-    return await _open(folder, clock, name)
+    return await _open(folder, clock, name, renewal)
 
 
 async def invite(node: Node) -> str:
@@ -107,7 +112,7 @@ async def rename(node: Node, name: str) -> None:
     await _introduce(node)
 
 
-async def _open(folder: Path, clock: Clock, name: str | None) -> Node:
+async def _open(folder: Path, clock: Clock, name: str | None, renewal: Renewal | None = None) -> Node:
     database = await open_database(folder)
     try:
         identity = await NodeStore(database).identity()
@@ -116,7 +121,8 @@ async def _open(folder: Path, clock: Clock, name: str | None) -> Node:
         store = Store(database, identity)
         feed = Feed(store)
         epochs = await store.node.epoch_keys(identity.space_id)
-        node = Node(identity, store, feed, Door(store, identity, epochs, clock, feed), clock)
+        door = Door(store, identity, epochs, clock, feed)
+        node = Node(identity, store, feed, door, clock, renewal or Renewal(clock))
         if name is not None and check_name(name) != identity.name:
             await store.node.rename(check_name(name))
         await _introduce(node)

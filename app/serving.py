@@ -28,6 +28,7 @@ from app.founding import Node
 from app.front import Front
 from app.hotspot.certificates import Certificates, ensure_certificates
 from app.hotspot.suite import hold_tls_to_one_suite
+from app.renewal import Renewal, renew_identity
 from app.store.database import store_errors
 
 if TYPE_CHECKING:
@@ -60,6 +61,10 @@ class Listeners(msgspec.Struct, frozen=True):
     def https_port(self) -> int:
         return int(self.https.getsockname()[1])
 
+    def close(self) -> None:
+        self.http.close()
+        self.https.close()
+
 
 def run_node(options: argparse.Namespace) -> int:
     """`tntn run`: until INT or TERM. The exit code."""
@@ -78,21 +83,50 @@ async def _run(options: argparse.Namespace) -> int:
 
 async def _run_only_here(options: argparse.Namespace, clock: Clock) -> int:
     listeners = open_listeners(options.host, options.http, options.https)
-    node = await founding.start_node(options.data, clock, options.name, options.community, options.join)
+    stop = asyncio.Event()
+    renewal = Renewal(clock)
     try:
-        certificates = ensure_certificates(options.data, _own_hosts(), _now(clock))
-        stop = asyncio.Event()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        context = tls_context(certificates)
-        async with serving(node, listeners, context, await _radio(node, options.radio, options.region)):
-            await _announce(node, listeners, options.host)
-            renewal = asyncio.create_task(_renew(options.data, clock, context), name="certificates: renew")
-            await stop.wait()
-            renewal.cancel()
+        while not stop.is_set():
+            node = await founding.start_node(
+                options.data, clock, options.name, options.community, options.join, renewal
+            )
+            try:
+                await _serve(node, options, listeners, stop)
+            finally:
+                await node.close()
     finally:
-        await node.close()
+        listeners.close()
     return 0
+
+
+async def _serve(node: Node, options: argparse.Namespace, listeners: Listeners, stop: asyncio.Event) -> None:
+    """Until it is told to stop, or takes another identity and has to be opened anew."""
+    certificates = ensure_certificates(options.data, _own_hosts(), _now(node.clock))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    context = tls_context(certificates)
+    async with serving(node, listeners, context, await _radio(node, options.radio, options.region)):
+        await _announce(node, listeners, options.host)
+        watched = asyncio.create_task(_renew(options.data, node.clock, context), name="certificates: renew")
+        try:
+            await _stopped_or_renewed(node, stop)
+        finally:
+            watched.cancel()
+
+
+async def _stopped_or_renewed(node: Node, stop: asyncio.Event) -> None:
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    due = asyncio.create_task(node.renewal.due(node.store, node.identity), name="renewal")
+    try:
+        await asyncio.wait((stopped, due), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        stopped.cancel()
+        due.cancel()
+    if not stop.is_set():
+        due.result()
+        index = await renew_identity(node.store)
+        node.renewal.done()
+        print(f"{node.identity.name} was copied or restored: it goes on as node {index} with a new key.", flush=True)
 
 
 @contextlib.contextmanager
@@ -135,7 +169,8 @@ async def serving(
     servers = [_Server(_config(application)), _Server(_config(application, context))]
     async with running(node, radio), asyncio.TaskGroup() as tasks:
         for server, listener in zip(servers, (listeners.http, listeners.https), strict=True):
-            tasks.create_task(server.serve([listener]), name=f"http: {listener.getsockname()[1]}")
+            # It closes what it is given; the listener stays, for a node that is opened anew in this process.
+            tasks.create_task(server.serve([listener.dup()]), name=f"http: {listener.getsockname()[1]}")
         for server in servers:
             await server.answering.wait()
         # What was made until now stays: the collector need not look at it again.

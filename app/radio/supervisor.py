@@ -425,7 +425,7 @@ class RadioSupervisor:
                 _log.warning("Another node is on the air under this node's index and key: one of them was copied.")
             case OwnLogAhead(number):
                 self._rejected["own log ahead"] += 1
-                _log.warning("Others know this node's log up to %d, which it has not got to.", number)
+                self._node.renewal.hear(number)
             case _:
                 self._queue(mesh, event)
 

@@ -1,7 +1,11 @@
 """This node: its key, its community, its epochs, and what it hands out."""
 
+import sqlite3
+from collections.abc import Callable, Sequence
+
 import msgspec
 
+from app.core.bodies import NODE_INDEX_MAX
 from app.core.keys import DeviceKey, EpochKeys, SpaceId, derive_epoch_keys
 from app.core.membership import JoinPolicy
 from app.errors import ConflictError
@@ -9,6 +13,11 @@ from app.store.database import Database
 
 COUNTER_BLOCK = 256
 """Radio counters are reserved on disk in blocks, so that a power cut never makes one run twice."""
+RENEWED_INDEX_MIN = 128
+"""Nodes that were restored or copied take an index from here on, by chance, so that two of them hardly ever meet;
+invitations hand out the lower ones in sequence."""
+COUNTERS_AHEAD = 2**20
+"""Radio counters that a restored node skips: more than it can have used since the backup (at one a second, 12 days)."""
 
 
 class NodeIdentity(msgspec.Struct, frozen=True):
@@ -125,14 +134,27 @@ class NodeStore:
     async def reserve_index(self, maximum: int) -> int:
         """A roster index that neither the roster nor an earlier invitation has. ConflictError when none is left."""
         async with self._database.write() as tx:
-            rows = await tx.execute_fetchall(
-                "SELECT max(index_reserved, coalesce((SELECT max(node_index) FROM devices), 0)) + 1 FROM node"
-            )
-            index = int(next(iter(rows))[0])
-            if index > maximum:
+            taken = {int(row[0]) for row in await tx.execute_fetchall(_TAKEN)}
+            rows = await tx.execute_fetchall("SELECT index_reserved FROM node")
+            last = max(int(next(iter(rows))[0]), *(index for index in taken if index < RENEWED_INDEX_MIN))
+            index = next((free for free in range(last + 1, maximum + 1) if free not in taken), None)
+            if index is None:
                 raise ConflictError(f"The roster is full: a community has at most {maximum + 1} nodes.")
             await tx.execute("UPDATE node SET index_reserved = ?", (index,))
             return index
+
+    async def renew(self, seed: bytes, pick: Callable[[Sequence[int]], int]) -> int:
+        """Another device key, and an index that nobody has, picked from those that are free. Returns the index.
+
+        The old seed is overwritten. Nothing more is written through this database until it is opened anew.
+        ConflictError when no index is free.
+        """
+        async with self._database.write() as tx:
+            await tx.execute("PRAGMA secure_delete = ON")
+        return await self._database.transact_last(
+            lambda tx: _renew(tx, seed, pick),
+            "This node takes another identity: others know it by a log that it has not got. Try again in a moment.",
+        )
 
     async def reserve_counters(self, count: int = COUNTER_BLOCK) -> int:
         """The first of `count` radio counters, on disk before it is used."""
@@ -141,3 +163,24 @@ class NodeStore:
             first = int(next(iter(rows))[0]) + 1
             await tx.execute("UPDATE node SET counter_reserved = ?", (first + count - 1,))
             return first
+
+
+_TAKEN = (
+    "SELECT node_index FROM devices WHERE node_index IS NOT NULL UNION SELECT node_index FROM node_log"
+    " UNION SELECT node_index FROM custody UNION SELECT node_index FROM peers UNION SELECT node_index FROM radio_heard"
+)
+"""Indices that somebody has, or had."""
+
+
+def _renew(tx: sqlite3.Connection, seed: bytes, pick: Callable[[Sequence[int]], int]) -> int:
+    own, reserved = tx.execute("SELECT node_index, index_reserved FROM node").fetchone()
+    taken = {own, *range(reserved + 1), *(int(row[0]) for row in tx.execute(_TAKEN))}
+    free = [index for index in range(RENEWED_INDEX_MIN, NODE_INDEX_MAX + 1) if index not in taken]
+    if not free:
+        raise ConflictError("This node has to take another identity, and the roster has no index left for it.")
+    index = pick(free)
+    tx.execute(
+        "UPDATE node SET seed = ?, node_index = ?, counter_reserved = counter_reserved + ?",
+        (seed, index, COUNTERS_AHEAD),
+    )
+    return index

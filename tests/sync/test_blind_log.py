@@ -4,7 +4,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from app.core.blob import address_of
 from app.core.boards import Board
 from app.core.envelope import EnvelopeId, envelope_id, seal
 from app.core.keys import SpaceId, derive_epoch_keys
@@ -14,9 +16,11 @@ from app.founding import Node, invite, start_node
 from app.radio.frame import LOG_NUMBER_MAX
 from app.radio.span import Span
 from app.store.blind import BlindEpoch, BlindIdentity, BlindStore, found_blind
+from app.store.blobs import BlobStore
 from app.sync.blind_log import BlindLog
 from app.sync.log import Placed
 from app.sync.member_log import MemberLog
+from app.sync.message import NONCE_BYTES, PROOF_BYTES, Challenge
 from app.sync.proof import prove
 from tests.people import NOW_MINUTES, Person
 
@@ -135,18 +139,30 @@ async def test_the_quota_is_told_to_whoever_sends(node: Node, person: Person, st
     assert await (await log_of(store)).vector() == {}
 
 
-async def test_only_who_has_the_bytes_can_prove_it(node: Node, person: Person, store: BlindStore) -> None:
+async def test_only_who_has_the_bytes_can_prove_it(
+    node: Node, person: Person, store: BlindStore, tmp_path: Path
+) -> None:
     await node.door.post(person.introduce())
     await node.door.post(person.write(TEXTS[0]))
     member, blind = await member_log_of(node), await log_of(store)
+    photos, cellar = BlobStore(node.store.database, tmp_path / "data"), BlobStore(store.database, tmp_path / "blind")
+    photo = b"sealed" * 1000
     await carry(member, blind)
-    names = [envelope_id(placed.envelope) for placed in await member.get(0, Span(1, 3), 10)]
+    assert await photos.add([photo]) == await cellar.add([photo]) == [True]
+    names = tuple(envelope_id(placed.envelope) for placed in await member.get(0, Span(1, 3), 10))
     assert len(names) == 3
-    digest = await prove(b"n" * 16, names, blind)
-    assert digest is not None
-    assert digest == await prove(b"n" * 16, names, member)
-    assert digest != await prove(b"m" * 16, names, blind)
-    assert digest != await prove(b"n" * 16, names[::-1], blind)
+    challenge = Challenge(b"n" * NONCE_BYTES, names, (address_of(photo),))
+    digest = await prove(challenge, blind, cellar)
+    assert len(digest) == PROOF_BYTES
+    assert digest == await prove(challenge, member, photos)
+    others = [
+        replace(challenge, nonce=b"m" * NONCE_BYTES),
+        replace(challenge, names=names[::-1]),
+        replace(challenge, blobs=()),
+        replace(challenge, names=names[1:]),
+    ]
+    assert digest not in [await prove(other, blind, cellar) for other in others]
+    await cellar.forget(address_of(photo))
+    assert await prove(challenge, blind, cellar) == b""
     await blind.drop(0, Span(2, 2))
-    assert await prove(b"n" * 16, names, blind) is None
-    assert await prove(b"n" * 16, [b"a" * 32], blind) is None
+    assert await prove(replace(challenge, blobs=()), blind, cellar) == b""
