@@ -11,6 +11,7 @@ from app.store.keeper import KeeperStore
 from app.store.log import LogStore
 from app.store.node import NodeIdentity, NodeStore
 from app.store.overview import OverviewStore
+from app.store.peers import PeerStore
 
 
 class Store:
@@ -26,6 +27,7 @@ class Store:
         self.boards = BoardStore(database, identity.index)
         self.blobs = BlobStore(database, database.path.parent)
         self.bundles = BundleStore(database)
+        self.peers = PeerStore(database)
         self.keeper = KeeperStore(database)
         self.overview = OverviewStore(database)
 

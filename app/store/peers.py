@@ -118,6 +118,10 @@ class PeerStore:
         """It could not be reached, and no session stands."""
         await self._set("fault = ?1", peer_id, fault[:FAULT_CHARACTERS_MAX], None)
 
+    async def moved(self, peer_id: bytes, index: int) -> None:
+        """It has another place in the roster: it was restored from a backup."""
+        await self._set("node_index = ?1", peer_id, index, None)
+
     async def nobody_is_connected(self) -> None:
         """At a start: what a process said that was killed does not hold."""
         async with self._database.write() as tx:

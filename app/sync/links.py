@@ -135,6 +135,11 @@ class Links:
             if peer is not None and peer.index != via:
                 link.runner.news(entries)
 
+    def start_over(self) -> None:
+        """All sessions begin anew: something was missed that they should have passed on."""
+        for link in self._live.values():
+            link.runner.end("again")
+
     async def reload(self) -> None:
         """Look at who may come in: a removed peer's session ends at once, a new peer is dialed at once."""
         peers = {peer.peer_id: peer for peer in await self._home.peers.all()}

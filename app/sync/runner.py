@@ -19,7 +19,7 @@ from app.sync import effects
 from app.sync.blobs import Blobs
 from app.sync.effects import Effect
 from app.sync.log import Log, Placed
-from app.sync.message import BLOBS_EPOCH, BlobMessage, Bye, Challenge, Message, encode_message
+from app.sync.message import BLOBS_EPOCH, BlobMessage, Bye, Challenge, Hello, Message, encode_message
 from app.sync.proof import prove
 from app.sync.tls import Stream
 
@@ -59,9 +59,10 @@ class BlobDesk(Protocol):
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What a session works with. `via` is the peer's index, under which its custody is counted.
+    """What a session works with. `via` is the peer's index by its pin; its custody is counted under that which it says.
 
-    `hold` is told what the peer has on its disk, `on_new` what came in, where nobody else tells of it.
+    `hold` is told what the peer has on its disk, `on_new` what came in, where nobody else tells of it; `on_index` of
+    another index than the pin's, which a machine has that was restored from a backup.
     """
 
     log: Log
@@ -69,7 +70,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     now_ms: Callable[[], int]
     hold: Callable[[Sequence[EnvelopeId], int], Awaitable[None]]
     blobs: Blobs
-    on_new: Callable[[Sequence[Placed]], None] | None = None
+    on_new: Callable[[Sequence[Placed], int], None] | None = None
+    on_index: Callable[[int], Awaitable[None]] | None = None
     desk: Callable[[Callable[[BlobMessage], Awaitable[None]]], BlobDesk] | None = None
 
 
@@ -102,6 +104,7 @@ class Runner:
         self._machine = machine
         self._stream = stream
         self._around = around
+        self._via = around.via
         self._desk = None if around.desk is None else around.desk(self._send_later)
         self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()
         self._outgoing_bytes = 0
@@ -163,9 +166,16 @@ class Runner:
                 self.tally.word = message.word
                 raise _Ended("")
             self._do(self._machine.receive(message, self._around.now_ms()))
+            if isinstance(message, Hello):
+                await self._meet(message)
             while self._appends.qsize() + self._questions.qsize() > WORK_MAX:
                 self._progress.clear()
                 await self._progress.wait()
+
+    async def _meet(self, hello: Hello) -> None:
+        if hello.index != self._via and self._around.on_index is not None:
+            await self._around.on_index(hello.index)
+        self._via = hello.index
 
     async def _write(self) -> None:
         while True:
@@ -185,10 +195,12 @@ class Runner:
     async def _append(self) -> None:
         while True:
             effect = await self._appends.get()
-            held = await self._around.log.append(effect.batch, self._around.via)
+            held = await self._around.log.append(effect.batch, self._via)
             self.tally.moved += sum(held)
             if self._around.on_new is not None:
-                self._around.on_new([placed for placed, is_held in zip(effect.batch, held, strict=True) if is_held])
+                self._around.on_new(
+                    [one for one, is_held in zip(effect.batch, held, strict=True) if is_held], self._via
+                )
             self._done(effect, held)
 
     async def _answer(self) -> None:
@@ -197,7 +209,7 @@ class Runner:
             match effect:
                 case effects.Holds(ids):
                     self.tally.moved += len(ids)
-                    await self._around.hold(ids, self._around.via)
+                    await self._around.hold(ids, self._via)
                 case effects.HoldsAll(keys):
                     await self._hold_all(keys)
                 case effects.Proved(challenge, digest):
@@ -283,7 +295,7 @@ class Runner:
         for epoch, packed in keys.items():
             if epoch != BLOBS_EPOCH:
                 ids = [EnvelopeId(packed[at : at + KEY_BYTES]) for at in range(0, len(packed), KEY_BYTES)]
-                await self._around.hold(ids, self._around.via)
+                await self._around.hold(ids, self._via)
 
     async def _judge(self, challenge: Challenge, digest: bytes) -> None:
         ours = await prove(challenge, self._around.log, self._around.blobs)

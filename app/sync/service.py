@@ -1,0 +1,167 @@
+"""The sync of a running node, put together: its home, its links, and what is new passed on at once.
+
+A member hears of what is new from its feed, whatever brought it; a blind node has no feed, and passes on what its
+sessions bring.
+"""
+
+import asyncio
+import hashlib
+import random
+import secrets
+import socket
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+
+from app.clock import Clock
+from app.core.bodies import NODE_INDEX_MAX
+from app.core.envelope import EnvelopeId
+from app.core.keys import SpaceId, derive_epoch_keys
+from app.feed import Feed, Lagged
+from app.founding import Node
+from app.store.blind import BlindStore
+from app.store.blobs import QUOTA_BYTES, BlobStore
+from app.store.envelopes import Entry
+from app.store.peers import Peer, PeerStore
+from app.sync.blind_log import BlindLog
+from app.sync.blobs import Blobs
+from app.sync.home import Granting, Home, sync_key
+from app.sync.links import Links
+from app.sync.log import Placed
+from app.sync.member_log import MemberLog
+from app.sync.message import SALT_BYTES, SPACE_HASH_BYTES, EpochShare, Hello, Role
+from app.sync.runner import Runner, Surroundings
+from app.sync.session import Session
+from app.sync.tls import Patience, Stream
+
+_SPACE_DOMAIN = b"tntn sync space 1\0"
+
+
+class Sync:
+    """All sync of one node; `node` is None for a blind one."""
+
+    def __init__(
+        self,
+        home: Home,
+        blobs: Blobs,
+        listener: socket.socket | None,
+        node: Node | None = None,
+        patience: Patience | None = None,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.home = home
+        self.links = Links(home, self._start, listener, patience, rng)
+        self._blobs = blobs
+        self._listener = listener
+        self._node = node
+        self._fresh: list[Entry] = []
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        if self._listener is not None:
+            await self.home.peers.listens(self._listener.getsockname()[1])
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.links.run(), name="sync: links")
+            if self._node is not None:
+                tasks.create_task(self._follow(self._node.feed), name="sync: feed")
+
+    def _start(self, stream: Stream, peer: Peer, dialed: bool) -> Runner:
+        clock = self.home.clock
+        me = Hello(
+            index=self.home.index,
+            role=self.home.role,
+            space=space_hash(self.home.space_id),
+            salt=secrets.token_bytes(SALT_BYTES),
+            photos=False,
+        )
+        session = Session(me, dials=dialed, peer_role=peer.role, now_ms=clock.monotonic_ms())
+        around = Surroundings(
+            log=self.home.log,
+            via=peer.index,
+            now_ms=clock.monotonic_ms,
+            hold=self._hold,
+            blobs=self._blobs,
+            on_new=None if self._node is not None else self.links.spread,
+            on_index=lambda index: self.home.peers.moved(peer.peer_id, index),
+        )
+        return Runner(session, stream, around)
+
+    async def _hold(self, ids: Sequence[EnvelopeId], index: int) -> None:
+        """A peer has these on its disk. A blind node keeps no account of that."""
+        if self._node is not None:
+            await self._node.store.custody.hold(ids, index, self.home.clock.now_ms())
+
+    async def _follow(self, feed: Feed) -> None:
+        with feed.subscribe() as subscription:
+            async for event in subscription:
+                if isinstance(event, Lagged):
+                    self.links.start_over()
+                elif isinstance(event, Entry):
+                    if not self._fresh:  # what comes in one go leaves in one message
+                        asyncio.get_running_loop().call_soon(self._spread)
+                    self._fresh.append(event)
+
+    def _spread(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        for via, entries in groupby(fresh, lambda entry: entry.via_index):
+            self.links.spread([Placed(entry.entry_index, entry.log_number, entry.envelope) for entry in entries], via)
+
+
+async def member_sync(node: Node, listener: socket.socket | None, patience: Patience | None = None) -> Sync:
+    """The sync of a node of the community."""
+    return Sync(await member_home(node), node.store.blobs, listener, node, patience)
+
+
+async def blind_sync(
+    store: BlindStore, data: Path, clock: Clock, listener: socket.socket | None, patience: Patience | None = None
+) -> Sync:
+    """The sync of a blind node."""
+    identity, epochs, peers = await store.identity(), await store.epochs(), PeerStore(store.database)
+    _, held_bytes = await store.counts()
+    quota_bytes = QUOTA_BYTES if identity.quota_bytes is None else identity.quota_bytes - held_bytes
+    home = Home(
+        key=await sync_key(peers),
+        name=identity.name,
+        index=identity.index,
+        role=Role.BLIND,
+        space_id=identity.space_id,
+        photos=True,
+        peers=peers,
+        log=BlindLog(store, [epoch.keys for epoch in epochs]),
+        clock=clock,
+    )
+    return Sync(home, BlobStore(store.database, data, quota_bytes), listener, None, patience)
+
+
+async def member_home(node: Node) -> Home:
+    """A node of the community as its peers meet it, whether it runs or not."""
+    store, identity = node.store, node.identity
+    epochs = await store.node.epoch_keys(identity.space_id)
+    return Home(
+        key=await sync_key(store.peers),
+        name=identity.name,
+        index=identity.index,
+        role=Role.MEMBER,
+        space_id=identity.space_id,
+        photos=True,
+        peers=store.peers,
+        log=MemberLog(store, node.door, epochs, identity.index, node.renewal.hear),
+        clock=node.clock,
+        granting=_granting(node),
+    )
+
+
+def space_hash(space_id: SpaceId) -> bytes:
+    """How a community is named to a peer: enough to tell two apart, nothing to know one by."""
+    return hashlib.sha256(_SPACE_DOMAIN + space_id).digest()[:SPACE_HASH_BYTES]
+
+
+def _granting(node: Node) -> Granting:
+    async def share() -> tuple[EpochShare, ...]:
+        shares = []
+        for epoch in await node.store.node.epochs():
+            keys = derive_epoch_keys(node.identity.space_id, epoch.number, epoch.key)
+            shares.append(EpochShare(epoch.number, keys.relay, keys.link, epoch.started))
+        return tuple(shares)
+
+    return Granting(share, lambda: node.store.node.reserve_index(NODE_INDEX_MAX))
