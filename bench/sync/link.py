@@ -1,8 +1,8 @@
 """A link of 20 ms round trip between two network namespaces of our own, with every packet counted.
 
 Where the kernel has no netem this is how a delay is made without it: each namespace has a TAP device, and a process in
-between passes their frames on after half a round trip. What is counted is what a wire would carry above Ethernet: IP and TCP
-headers, acknowledgements and all. Needs root and /dev/net/tun; makes and removes its own namespaces.
+between passes their frames on after half a round trip. What is counted is what a wire would carry above Ethernet: IP
+and TCP headers, acknowledgements and all. Needs root and /dev/net/tun; makes and removes its own namespaces.
 """
 
 import collections
@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import fcntl
 import multiprocessing
+import multiprocessing.process
 import os
 import select
 import struct
@@ -69,7 +70,7 @@ def opened() -> Iterator[Link]:
     names = (f"tntn-{os.getpid()}-a", f"tntn-{os.getpid()}-b")
     control, theirs = multiprocessing.Pipe()
     made: list[str] = []
-    bridge: multiprocessing.Process | None = None
+    bridge: multiprocessing.process.BaseProcess | None = None
     try:
         taps = []
         for name, address in zip(names, ADDRESSES, strict=True):
@@ -114,38 +115,55 @@ def _tap_in(name: str) -> int:
         os.close(there)
 
 
-def _bridge(taps: list[int], control: Connection) -> None:
+class _Bridge:
     """Each frame goes out at the other side half a round trip later."""
-    waiting: tuple[collections.deque[tuple[float, bytes]], ...] = (collections.deque(), collections.deque())
-    counted_bytes = counted_packets = 0
-    first_s = last_s = 0.0
-    while True:
-        due = [queue[0][0] for queue in waiting if queue]
-        pause = max(0.0, min(due) - time.monotonic()) if due else None
-        readable, _, _ = select.select([*taps, control], [], [], pause)
-        now = time.monotonic()
-        for at, tap in enumerate(taps):
-            if tap in readable:
-                for frame in _frames(tap):
-                    waiting[1 - at].append((now + ROUND_TRIP_S / 2, frame))
-                    if frame[12:14] == IPV4:
-                        counted_bytes += len(frame) - ETHERNET_BYTES
-                        counted_packets += 1
-                        first_s, last_s = first_s or now, now
-        for at, queue in enumerate(waiting):
-            while queue and queue[0][0] <= now:
-                with contextlib.suppress(BlockingIOError):  # a full device drops, as a wire's queue does
-                    os.write(taps[at], queue.popleft()[1])
-        if control in readable:
-            match control.recv():
-                case "reset":
-                    counted_bytes = counted_packets = 0
-                    first_s = last_s = 0.0
-                    control.send(None)
-                case "traffic":
-                    control.send(Traffic(counted_bytes, counted_packets, first_s, last_s))
-                case _:
-                    return
+
+    def __init__(self, taps: list[int], control: Connection) -> None:
+        self._taps = taps
+        self._control = control
+        self._waiting: list[collections.deque[tuple[float, bytes]]] = [collections.deque(), collections.deque()]
+        self._counted = Traffic(0, 0, 0.0, 0.0)
+
+    def run(self) -> None:
+        """Until it is told to stop."""
+        ends: list[int | Connection] = [*self._taps, self._control]
+        while True:
+            due = [queue[0][0] for queue in self._waiting if queue]
+            pause_s = max(0.0, min(due) - time.monotonic()) if due else None
+            readable, _, _ = select.select(ends, [], [], pause_s)
+            now_s = time.monotonic()
+            for at, tap in enumerate(self._taps):
+                if tap in readable:
+                    self._take(at, now_s)
+                self._pass_on(at, now_s)
+            if self._control in readable and not self._obey():
+                return
+
+    def _take(self, at: int, now_s: float) -> None:
+        for frame in _frames(self._taps[at]):
+            self._waiting[1 - at].append((now_s + ROUND_TRIP_S / 2, frame))
+            if frame[12:14] == IPV4:
+                before = self._counted
+                carried = before.bytes + len(frame) - ETHERNET_BYTES
+                self._counted = Traffic(carried, before.packets + 1, before.first_s or now_s, now_s)
+
+    def _pass_on(self, at: int, now_s: float) -> None:
+        queue = self._waiting[at]
+        while queue and queue[0][0] <= now_s:
+            with contextlib.suppress(BlockingIOError):  # a full device drops, as a wire's queue does
+                os.write(self._taps[at], queue.popleft()[1])
+
+    def _obey(self) -> bool:
+        word = self._control.recv()
+        if word == "reset":
+            self._counted = Traffic(0, 0, 0.0, 0.0)
+        if word != "stop":
+            self._control.send(self._counted)
+        return bool(word != "stop")
+
+
+def _bridge(taps: list[int], control: Connection) -> None:
+    _Bridge(taps, control).run()
 
 
 def _frames(tap: int) -> Iterator[bytes]:

@@ -7,11 +7,10 @@ import os
 import shutil
 import subprocess
 import time
-import urllib.request
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from bench.sync.link import ADDRESSES, Link
 
@@ -46,7 +45,8 @@ def sshd(link: Link, folder: Path) -> Iterator[list[str]]:
     shutil.copy(folder / "user.pub", folder / "authorized")
     config = folder / "sshd_config"
     config.write_text(
-        f"Port {SSH_PORT}\nListenAddress {ADDRESSES[1]}\nHostKey {folder}/host\nAuthorizedKeysFile {folder}/authorized\n"
+        f"Port {SSH_PORT}\nListenAddress {ADDRESSES[1]}\nHostKey {folder}/host\n"
+        f"AuthorizedKeysFile {folder}/authorized\n"
         f"StrictModes no\nUsePAM no\nPidFile {folder}/pid\nPermitRootLogin yes\n"
     )
     Path("/run/sshd").mkdir(exist_ok=True)
@@ -81,7 +81,9 @@ class Syncthing:
         self._home = home
         self.shared = shared
         shared.mkdir(parents=True, exist_ok=True)
-        subprocess.run(["syncthing", "generate", f"--home={home}", "--no-default-folder"], check=True, capture_output=True)
+        subprocess.run(
+            ["syncthing", "generate", f"--home={home}", "--no-default-folder"], check=True, capture_output=True
+        )
         self.id = subprocess.run(
             ["syncthing", f"--home={home}", "--device-id"], check=True, capture_output=True, text=True
         ).stdout.strip()
@@ -135,15 +137,15 @@ def wait_for_files(folder: Path, count: int) -> float:
 
 
 def _configure(path: Path, end: int, other: str, shared: Path, me: str) -> str:
-    tree = ElementTree.parse(path)  # noqa: S314 - written by the daemon a moment ago
+    tree = ElementTree.parse(path)
     root = tree.getroot()
     for folder in root.findall("folder"):
         root.remove(folder)
     for device in root.findall("device"):
         root.remove(device)
-    for name, address in ((me, "dynamic"), (other, f"tcp://{ADDRESSES[1 - end]}:{SYNC_PORT}")):
+    for name, reached in ((me, "dynamic"), (other, f"tcp://{ADDRESSES[1 - end]}:{SYNC_PORT}")):
         device = ElementTree.SubElement(root, "device", id=name, name="", compression="metadata")
-        ElementTree.SubElement(device, "address").text = address
+        ElementTree.SubElement(device, "address").text = reached
     folder = ElementTree.SubElement(
         root, "folder", id=FOLDER, label="", path=str(shared), type="sendreceive", rescanIntervalS="3600",
         fsWatcherEnabled="false",
