@@ -169,12 +169,6 @@ class Entries(Wire, frozen=True, tag=3):
     runs: Annotated[tuple[EntryRun, ...], Meta(min_length=1, max_length=BATCH_ENTRIES_MAX)]
 
 
-class Gone(Wire, frozen=True, tag=4):
-    """Of what you wanted I no longer hold these."""
-
-    logs: Annotated[tuple[LogRuns, ...], Meta(min_length=1, max_length=LOGS_MAX)]
-
-
 class Held(Wire, frozen=True, tag=5):
     """Your oldest unacknowledged batch is on my disk, but for these positions in it, which I refuse."""
 
@@ -182,7 +176,9 @@ class Held(Wire, frozen=True, tag=5):
 
 
 class Settled(Wire, frozen=True, tag=6):
-    """That was all you wanted, or all the strays of this run."""
+    """That was all you wanted; with a run of the check: all its strays."""
+
+    run: Annotated[int, Meta(ge=0, le=RUN_MAX)]
 
 
 class Check(Wire, frozen=True, tag=7):
@@ -285,7 +281,6 @@ Message = (
     | Known
     | Want
     | Entries
-    | Gone
     | Held
     | Settled
     | Check
