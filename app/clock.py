@@ -10,6 +10,8 @@ EPOCH_2025_MS = 1_735_689_600_000
 """2025-01-01T00:00:00Z in Unix milliseconds."""
 
 MINUTE_MS = 60_000
+HOUR_MS = 3_600_000
+DAY_MS = 86_400_000
 
 RELEASED_MS = 1_793_491_200_000
 """2026-11-01: a clock that says less than the day of this release is certainly wrong."""
@@ -66,3 +68,14 @@ def minutes_of(unix_ms: int) -> int:
 def unix_ms_of(minutes: int) -> int:
     """Unix ms of minutes since 2025."""
     return EPOCH_2025_MS + minutes * MINUTE_MS
+
+
+def ago_words(ms: int) -> str:
+    """“just now”, “6 min ago”, “9 h ago”, “2 days ago”."""
+    if ms < MINUTE_MS:
+        return "just now"
+    if ms < HOUR_MS:
+        return f"{ms // MINUTE_MS} min ago"
+    if ms < 2 * DAY_MS:
+        return f"{ms // HOUR_MS} h ago"
+    return f"{ms // DAY_MS} days ago"

@@ -26,6 +26,7 @@ from app.clock import Clock, SystemClock
 from app.errors import ConflictError, InputError
 from app.founding import Node
 from app.front import Front
+from app.hotspot.addresses import own_addresses
 from app.hotspot.certificates import Certificates, ensure_certificates
 from app.hotspot.suite import hold_tls_to_one_suite
 from app.renewal import Renewal, renew_identity
@@ -43,8 +44,6 @@ BACKLOG = 256
 CONNECTIONS_MAX = 512
 """Open connections; a hotspot of a Pi serves some thirty phones of six connections each."""
 RENEWAL_SECONDS = 24 * 3600
-NOBODY = "192.0.2.1"
-"""An address of documentation (RFC 5737): asked only which of our own addresses would be used, nothing is sent."""
 
 
 class Listeners(msgspec.Struct, frozen=True):
@@ -263,7 +262,7 @@ async def _radio(node: Node, asked: str | None, region: str | None) -> "RadioSup
 
 async def _announce(node: Node, listeners: Listeners, host: str) -> None:
     everywhere = host in ("0.0.0.0", "::")  # noqa: S104 - a comparison
-    shown = ["localhost", *(_addresses() if everywhere else [])] if everywhere else [host]
+    shown = ["localhost", *(own_addresses() if everywhere else [])] if everywhere else [host]
     print(f"{node.identity.name} is up, a node of {node.identity.community}.")
     print("Read and write: " + "  ".join(f"https://{name}:{listeners.https_port}/" for name in shown))
     print("Read only:      " + "  ".join(f"http://{name}:{listeners.http_port}/" for name in shown))
@@ -274,16 +273,7 @@ async def _announce(node: Node, listeners: Listeners, host: str) -> None:
 
 def _own_hosts() -> list[str]:
     name = socket.gethostname().split(".")[0].lower()
-    return [f"{name}.local", f"{name}.lan", *_addresses()]
-
-
-def _addresses() -> list[str]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.connect((NOBODY, 9))
-        except OSError:  # no network yet
-            return []
-        return [probe.getsockname()[0]]
+    return [f"{name}.local", f"{name}.lan", *own_addresses()]
 
 
 def _now(clock: Clock) -> datetime:

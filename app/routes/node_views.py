@@ -5,14 +5,11 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from app.clock import is_plausible
+from app.clock import ago_words, is_plausible
 from app.routes.boards import FACES, listed
 from app.routes.site import NeighborHeard, RadioDescription, Site
 from app.store.overview import NodeHolding, Overview
 
-MINUTE_MS = 60_000
-HOUR_MS = 3_600_000
-DAY_MS = 86_400_000
 PURSES = {"alert": "alerts", "people": "people", "background": "what can wait"}
 """The purses of the airtime, in words."""
 FULL_PERCENT = 90
@@ -154,17 +151,6 @@ def signal_words(neighbor: NeighborHeard) -> str:
     if neighbor.snr_db is not None:
         parts.append(f"SNR {neighbor.snr_db:.0f} dB".replace("-", "−"))
     return ", ".join(parts)
-
-
-def ago_words(ms: int) -> str:
-    """“just now”, “6 min ago”, “9 h ago”, “2 days ago”."""
-    if ms < MINUTE_MS:
-        return "just now"
-    if ms < HOUR_MS:
-        return f"{ms // MINUTE_MS} min ago"
-    if ms < 2 * DAY_MS:
-        return f"{ms // HOUR_MS} h ago"
-    return f"{ms // DAY_MS} days ago"
 
 
 def seconds_words(ms: float) -> str:

@@ -62,6 +62,11 @@ class CustodyStore:
             return 0
         return await self._database.transact(lambda tx: note_holders(tx, pairs, heard_ms))
 
+    async def held_by(self) -> dict[int, int]:
+        """How many of the envelopes here each node is known to hold, by its index."""
+        rows = await self._database.read("SELECT node_index, count(*) FROM custody GROUP BY node_index")
+        return {int(index): int(count) for index, count in rows}
+
     async def cover(self, log_index: int, first: int, last: int, node_index: int, heard_ms: int) -> int:
         """A node said that it holds these numbers of a log. Returns for how many envelopes that was news."""
         if node_index == self._me:

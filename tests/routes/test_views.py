@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.routes.node_views import ago_words, seconds_words, size_words
+from app.clock import ago_words
+from app.routes.node_views import seconds_words, size_words
 from app.routes.views import EXCERPT_CHARACTERS, excerpt, initials, minute_words, nodes_words
 
 
