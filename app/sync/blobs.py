@@ -41,6 +41,14 @@ class Blobs(Protocol):
         """The node with this index has these on its disk."""
         ...
 
+    async def find(self, prefixes: Sequence[bytes]) -> Sequence[tuple[BlobAddress, int]]:
+        """(address, size) of those held here whose addresses begin so."""
+        ...
+
+    async def cover(self, packed: bytes, holder: int) -> None:
+        """`note` for all blobs held here whose addresses begin with one of these 16 bytes each, packed."""
+        ...
+
     async def wanted(self, limit: int, holder: int | None = None) -> Sequence[BlobAddress]:
         """What others (or that one) hold and this node lacks: what has the fewest copies first."""
         ...
