@@ -2,10 +2,10 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 from app.errors import TntnError
 from app.hotspot.suite import hold_tls_to_one_suite
+from app.options import add_data_option
 
 EXIT_REFUSED = 1
 EXIT_USAGE = 2
@@ -15,7 +15,7 @@ EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - neighbors come over the hotspot
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command. 0 when it did what it says, 1 when it could not (said on stderr), 2 for wrong usage."""
-    if arguments is None and sys.argv[1:2] == ["run"]:
+    if arguments is None and (sys.argv[1:2] == ["run"] or sys.argv[1:3] == ["peer", "add"]):
         hold_tls_to_one_suite()  # starts the process anew: before anything heavy is imported
     parser = build_parser()
     options = parser.parse_args(arguments)
@@ -44,30 +44,22 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND")
     _add_run(commands)
     _add_node(commands)
-    from app import demo, import_command, inspect_command
+    from app import backup_command, demo, import_command, inspect_command
     from app.radio import commands as radio_commands
     from app.radio import probe_command
     from app.sync import bundle_commands, ipfs_commands
+    from app.sync import commands as peer_commands
 
+    backup_command.add_commands(commands)
     import_command.add_commands(commands)
     inspect_command.add_commands(commands)
     radio_commands.add_commands(commands)
     probe_command.add_commands(commands)
+    peer_commands.add_commands(commands)
     bundle_commands.add_commands(commands)
     ipfs_commands.add_commands(commands)
     demo.add_commands(commands)
     return parser
-
-
-def add_data_option(parser: argparse.ArgumentParser) -> None:
-    """`--data DIR`, the same in every command."""
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path("data"),
-        metavar="DIR",
-        help="the node's data folder (default: data)",
-    )
 
 
 def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -85,6 +77,12 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     add_data_option(run)
     run.add_argument("--http", type=_port, default=8080, metavar="PORT", help="port for HTTP (default: 8080)")
     run.add_argument("--https", type=_port, default=8443, metavar="PORT", help="port for HTTPS (default: 8443)")
+    run.add_argument(
+        "--sync",
+        type=_port,
+        metavar="PORT",
+        help="port for peers (default: 8444, or another when that is taken; it stays the same)",
+    )
     run.add_argument("--host", default=EVERY_ADDRESS, help="address to listen on (default: 0.0.0.0, every network)")
     run.add_argument("--name", help="this node's name, such as the place where it stands")
     community = run.add_mutually_exclusive_group()

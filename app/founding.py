@@ -29,6 +29,8 @@ from app.store.node import Epoch
 DEFAULT_COMMUNITY = "Our valley"
 DEFAULT_NODE = "Market Square"
 SEED_BYTES = 32
+RESTORING = ".restoring"
+"""A folder within the data folder while a backup is unpacked: there is no node until it is gone (app/backup)."""
 KEEPER_TOKEN_BYTES = 18
 """144 bits: 24 characters that nobody guesses and a keeper can still copy."""
 
@@ -68,6 +70,8 @@ async def start_node(
 
     InputError when the code is damaged or ran out, ConflictError when the folder's node belongs elsewhere.
     """
+    if (folder / RESTORING).exists() and not (folder / FILE_NAME).exists():
+        raise ConflictError(f"A restore into {folder} was cut off. Run it again: tntn restore PATH --data {folder}")
     database = await open_database(folder)
     try:
         identity = await NodeStore(database).identity()
