@@ -20,8 +20,10 @@ from app.founding import Node
 from app.front import UPLOAD_BYTES_MAX, Application, Front
 from app.page_cache import PageCache
 from app.radio.supervisor import RadioSupervisor
-from app.routes import api, boards, failures, health, network, node, people, records, today
+from app.routes import api, boards, failures, health, network, node, peers, people, records, today
 from app.routes.site import Channel, NeighborHeard, RadioDescription, Site
+from app.sync.desk import PeerDesk
+from app.sync.service import Sync
 
 API_VERSION = "1"
 SWEEP_SECONDS = 60
@@ -42,6 +44,9 @@ ROUTES = (
     node.set_join_policy,
     node.set_announcements,
     node.close_session,
+    peers.invite,
+    peers.add,
+    peers.remove,
     api.post_record,
     api.ask_custody,
     api.space,
@@ -53,14 +58,20 @@ ROUTES = (
 
 
 def create_app(
-    node: Node, radio: RadioSupervisor | None = None, *, https_port: int | None = None, keep_pages: bool = True
+    node: Node,
+    radio: RadioSupervisor | None = None,
+    sync: Sync | None = None,
+    *,
+    https_port: int | None = None,
+    keep_pages: bool = True,
 ) -> Front:
     """The ASGI application of a node. `https_port` is where pages over plain HTTP point those who want to write;
     `keep_pages=False` renders every page anew, for measuring.
     """
     assets = Assets.load()
     pages = PageCache(node.clock, enabled=keep_pages)
-    site = Site(node, assets, pages, None if radio is None else _RadioOnPage(node, radio), https_port)
+    radio_on_page = None if radio is None else _RadioOnPage(node, radio)
+    site = Site(node, assets, pages, PeerDesk(node, sync), radio_on_page, https_port)
 
     def forget(event: BoardsChanged) -> None:
         pages.invalidate(event.revisions)
@@ -91,8 +102,8 @@ def create_app(
 
 
 @asynccontextmanager
-async def running(node: Node, radio: RadioSupervisor | None = None) -> AsyncIterator[None]:
-    """Everything that lives beside the requests: the feed, the sweep and the radio."""
+async def running(node: Node, radio: RadioSupervisor | None = None, sync: Sync | None = None) -> AsyncIterator[None]:
+    """Everything that lives beside the requests: the feed, the sweep, the radio and the sync with peers."""
     await node.feed.start()
     async with asyncio.TaskGroup() as tasks:
         started = [
@@ -101,6 +112,8 @@ async def running(node: Node, radio: RadioSupervisor | None = None) -> AsyncIter
         ]
         if radio is not None:
             started.append(tasks.create_task(radio.run(), name="radio"))
+        if sync is not None:
+            started.append(tasks.create_task(sync.run(), name="sync"))
         try:
             yield
         finally:

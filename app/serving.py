@@ -31,9 +31,12 @@ from app.hotspot.certificates import Certificates, ensure_certificates
 from app.hotspot.suite import hold_tls_to_one_suite
 from app.renewal import Renewal, renew_identity
 from app.store.database import store_errors
+from app.store.peers import PeerStore
+from app.sync.address import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from app.radio.supervisor import RadioSupervisor
+    from app.sync.service import Sync
 
 STOP_SECONDS = 1
 """What requests in flight are given when the node stops; it is gone within two."""
@@ -104,13 +107,18 @@ async def _serve(node: Node, options: argparse.Namespace, listeners: Listeners, 
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     context = tls_context(certificates)
-    async with serving(node, listeners, context, await _radio(node, options.radio, options.region)):
-        await _announce(node, listeners, options.host)
-        watched = asyncio.create_task(_renew(options.data, node.clock, context), name="certificates: renew")
-        try:
-            await _stopped_or_renewed(node, stop)
-        finally:
-            watched.cancel()
+    from app.sync.service import member_sync
+
+    radio = await _radio(node, options.radio, options.region)
+    with await _sync_listener(options, node.store.peers) as peers_listener:
+        sync = await member_sync(node, peers_listener)
+        async with serving(node, listeners, context, radio, sync):
+            await _announce(node, listeners, options.host)
+            watched = asyncio.create_task(_renew(options.data, node.clock, context), name="certificates: renew")
+            try:
+                await _stopped_or_renewed(node, stop)
+            finally:
+                watched.cancel()
 
 
 async def _stopped_or_renewed(node: Node, stop: asyncio.Event) -> None:
@@ -142,31 +150,53 @@ def only_here(folder: Path) -> Iterator[None]:
         yield
 
 
+async def _sync_listener(options: argparse.Namespace, peers: PeerStore) -> socket.socket:
+    """Where peers connect: the port that was asked for, or else the one of the last time, or the usual one, or any."""
+    if options.sync is not None:
+        return _listen(options.host, options.sync, "--sync")
+    for port in (await peers.port(), DEFAULT_PORT):
+        if port is not None:
+            with contextlib.suppress(InputError):
+                return _listen(options.host, port, "--sync")
+    return _listen(options.host, 0, "--sync")
+
+
 def open_listeners(host: str, http: int, https: int) -> Listeners:
     """Both sockets, or InputError that says which port is taken."""
     opened: list[socket.socket] = []
     for option, port in (("--http", http), ("--https", https)):
         try:
-            opened.append(socket.create_server((host, port), backlog=BACKLOG))
-        except OSError as error:
+            opened.append(_listen(host, port, option))
+        except InputError:
             for listener in opened:
                 listener.close()
-            raise InputError(
-                f"Port {port} cannot be opened on {host}: {error.strerror}. Choose another with {option} PORT."
-            ) from error
+            raise
     return Listeners(*opened)
+
+
+def _listen(host: str, port: int, option: str) -> socket.socket:
+    try:
+        return socket.create_server((host, port), backlog=BACKLOG)
+    except OSError as error:
+        raise InputError(
+            f"Port {port} cannot be opened on {host}: {error.strerror}. Choose another with {option} PORT."
+        ) from error
 
 
 @contextlib.asynccontextmanager
 async def serving(
-    node: Node, listeners: Listeners, context: ssl.SSLContext, radio: "RadioSupervisor | None" = None
+    node: Node,
+    listeners: Listeners,
+    context: ssl.SSLContext,
+    radio: "RadioSupervisor | None" = None,
+    sync: "Sync | None" = None,
 ) -> AsyncIterator[None]:
     """Both servers answer within the block; afterwards everything has stopped."""
     from app.server import create_app, running
 
-    application = create_app(node, radio, https_port=listeners.https_port)
+    application = create_app(node, radio, sync, https_port=listeners.https_port)
     servers = [_Server(_config(application)), _Server(_config(application, context))]
-    async with running(node, radio), asyncio.TaskGroup() as tasks:
+    async with running(node, radio, sync), asyncio.TaskGroup() as tasks:
         for server, listener in zip(servers, (listeners.http, listeners.https), strict=True):
             # It closes what it is given; the listener stays, for a node that is opened anew in this process.
             tasks.create_task(server.serve([listener.dup()]), name=f"http: {listener.getsockname()[1]}")

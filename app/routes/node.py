@@ -13,10 +13,11 @@ from litestar.params import FromPath
 
 from app import founding
 from app.core.membership import JoinPolicy
-from app.errors import ConflictError, ForbiddenError, InputError, TntnError
+from app.errors import ConflictError, ForbiddenError, InputError, NotFoundError, PeerError, TntnError
 from app.routes.node_views import node_view
 from app.routes.site import AnyRequest, Site, page_response, site_of
 from app.store.keeper import SESSION_MS
+from app.sync.desk import Invited
 
 COOKIE = "keeper"
 SESSION_TOKEN_BYTES = 24
@@ -31,7 +32,7 @@ FOREIGN = "This form did not come from this node's own page. Open the page again
 @get("/node", include_in_schema=False)
 async def node(request: AnyRequest) -> Response[bytes]:
     """`/node`."""
-    return await _page(request, is_keeper=await _is_keeper(request))
+    return await node_page(request, is_keeper=await _is_keeper(request))
 
 
 @get("/node/keeper/{token:str}", include_in_schema=False)
@@ -47,9 +48,9 @@ async def open_session(request: AnyRequest, token: FromPath[str]) -> Response[by
 @post("/node/invitations", include_in_schema=False)
 async def invite(request: AnyRequest) -> Response[bytes]:
     """A code for one more node, shown this once."""
-    await _require_keeper(request)
+    await require_keeper(request)
     code = await founding.invite(site_of(request).node)
-    return await _page(request, is_keeper=True, code=code, status=201)
+    return await node_page(request, is_keeper=True, code=code, status=201)
 
 
 @post("/node/name", include_in_schema=False)
@@ -57,9 +58,9 @@ async def rename(request: AnyRequest) -> Response[bytes]:
     """Another name for this node."""
 
     async def act(site: Site) -> None:
-        await founding.rename(site.node, await _field(request, "name"))
+        await founding.rename(site.node, await field(request, "name"))
 
-    return await _act(request, act)
+    return await act_as_keeper(request, act)
 
 
 @post("/node/join-policy", include_in_schema=False)
@@ -68,12 +69,12 @@ async def set_join_policy(request: AnyRequest) -> Response[bytes]:
 
     async def act(site: Site) -> None:
         try:
-            policy = JoinPolicy(await _field(request, "policy"))
+            policy = JoinPolicy(await field(request, "policy"))
         except ValueError:
             raise InputError("Choose one of the two: open, or by invitation.", "policy") from None
         await site.node.store.node.set_join_policy(policy)
 
-    return await _act(request, act)
+    return await act_as_keeper(request, act)
 
 
 @post("/node/announcements", include_in_schema=False)
@@ -81,47 +82,50 @@ async def set_announcements(request: AnyRequest) -> Response[bytes]:
     """Whether the titles of notices are said aloud in the Meshtastic channel."""
 
     async def act(site: Site) -> None:
-        asked = await _field(request, "announce")
+        asked = await field(request, "announce")
         if asked not in ("yes", "no"):
             raise InputError("Choose one of the two: said aloud, or not.", "announce")
         await site.node.store.node.set_radio_announces(asked == "yes")
 
-    return await _act(request, act)
+    return await act_as_keeper(request, act)
 
 
 @post("/node/session/closure", include_in_schema=False)
 async def close_session(request: AnyRequest) -> Response[bytes]:
     """Log out on this screen."""
     site = site_of(request)
-    await _require_keeper(request)
+    await require_keeper(request)
     await site.node.store.keeper.close(request.cookies.get(COOKIE, ""))
     return _to_node(_cookie(request, "", 0))
 
 
-async def _act(request: AnyRequest, act: Callable[[Site], Awaitable[None]]) -> Response[bytes]:
+async def act_as_keeper(request: AnyRequest, act: Callable[[Site], Awaitable[None]]) -> Response[bytes]:
     """One of the keeper's acts: done and back to the page, or the page with what to fix."""
-    await _require_keeper(request)
+    await require_keeper(request)
     site = site_of(request)
     try:
         await act(site)
-    except (InputError, ConflictError) as error:
-        return await _page(request, is_keeper=True, problem=error, status=422)
+    except (InputError, ConflictError, NotFoundError, PeerError) as error:
+        return await node_page(request, is_keeper=True, problem=error, status=422)
     await site.refresh()
     return _to_node()
 
 
-async def _page(
+async def node_page(
     request: AnyRequest,
     *,
     is_keeper: bool,
     code: str | None = None,
+    invited: Invited | None = None,
     problem: TntnError | None = None,
     status: int = 200,
 ) -> Response[bytes]:
+    """The page; `code` and `invited` are what an act has just made, `problem` is why one was not done."""
     site = site_of(request)
-    view = await node_view(site)
-    body = site.render("node/node.html", "node", node=view, is_keeper=is_keeper, code=code, problem=problem)
-    return page_response(body, status)
+    told: dict[str, object] = {"code": code, "invited": invited, "problem": problem, "is_keeper": is_keeper}
+    if is_keeper:
+        told |= {"peers": await site.peers.peers(), "refused": site.peers.refused()}
+    return page_response(site.render("node/node.html", "node", node=await node_view(site), **told), status)
 
 
 async def _is_keeper(request: AnyRequest) -> bool:
@@ -130,14 +134,14 @@ async def _is_keeper(request: AnyRequest) -> bool:
     return session is not None and await site.node.store.keeper.is_open(session, site.clock.now_ms())
 
 
-async def _require_keeper(request: AnyRequest) -> None:
+async def require_keeper(request: AnyRequest) -> None:
     if request.headers.get("origin") != f"{request.scope['scheme']}://{request.headers.get('host')}":
         raise ForbiddenError(FOREIGN)
     if not await _is_keeper(request):
         raise ForbiddenError(NO_SESSION)
 
 
-async def _field(request: AnyRequest, name: str) -> str:
+async def field(request: AnyRequest, name: str) -> str:
     value = (await request.form()).get(name)
     if not isinstance(value, str):
         raise InputError("Something is missing from this form.", name)

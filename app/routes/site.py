@@ -19,6 +19,8 @@ from app.founding import Node
 from app.front import form_of
 from app.page_cache import PageCache, PageKey
 from app.representation import Headers, Representation
+from app.sync.desk import Invited
+from app.sync.peer_words import PeerWords
 from app.templates import Templates
 
 HTML = "text/html; charset=utf-8"
@@ -80,6 +82,16 @@ class Radio(Protocol):
     def describe(self) -> RadioDescription: ...
 
 
+class Peers(Protocol):
+    """What the keeper may see and do about the machines that this node syncs with."""
+
+    async def peers(self) -> list[PeerWords]: ...
+    def refused(self) -> tuple[tuple[str, int], ...]: ...
+    async def invite(self, *, blind: bool, photos: bool, quota_mb: int | None) -> Invited: ...
+    async def add(self, code: str) -> None: ...
+    async def remove(self, called: str) -> None: ...
+
+
 class Frame(msgspec.Struct, frozen=True):
     """What surrounds a page and changes with the node's name only."""
 
@@ -93,9 +105,16 @@ class Site:
     """One node's web site."""
 
     def __init__(
-        self, node: Node, assets: Assets, pages: PageCache, radio: Radio | None = None, https_port: int | None = None
+        self,
+        node: Node,
+        assets: Assets,
+        pages: PageCache,
+        peers: Peers,
+        radio: Radio | None = None,
+        https_port: int | None = None,
     ) -> None:
         self.https_port = https_port
+        self.peers = peers
         self.node = node
         self.pages = pages
         self.radio = radio

@@ -53,28 +53,28 @@ class PeerStore:
     """Reads and writes peers, in a member's database as in a blind node's."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
 
     async def seed(self, fresh: bytes) -> bytes:
         """The seed of this machine's sync key: `fresh` when it had none yet."""
-        async with self._database.write() as tx:
+        async with self.database.write() as tx:
             await tx.execute("INSERT OR IGNORE INTO sync_key (id, seed) VALUES (1, ?)", (fresh,))
             rows = list(await tx.execute_fetchall("SELECT seed FROM sync_key"))
         return bytes(rows[0][0])
 
     async def port(self) -> int | None:
         """Where this machine listens for peers, None before it did."""
-        row = await self._database.read_one("SELECT port FROM sync_key")
+        row = await self.database.read_one("SELECT port FROM sync_key")
         return None if row is None else row[0]
 
     async def listens(self, port: int) -> None:
         """Remember the port: invitations that are made beside the running node name it."""
-        async with self._database.write() as tx:
+        async with self.database.write() as tx:
             await tx.execute("UPDATE sync_key SET port = ?1 WHERE port IS NOT ?1", (port,))
 
     async def pin(self, peer: Peer) -> None:
         """Let a machine in from now on; one that was known already keeps its history. ConflictError when full."""
-        async with self._database.write() as tx:
+        async with self.database.write() as tx:
             rows = await tx.execute_fetchall("SELECT count(*) FROM peers WHERE peer_id <> ?", (peer.peer_id,))
             if next(iter(rows))[0] >= PEERS_MAX:
                 raise ConflictError(f"There is room for {PEERS_MAX} peers. Remove one first.")
@@ -92,14 +92,14 @@ class PeerStore:
 
     async def remove(self, peer_id: bytes) -> None:
         """It gets in no more. NotFoundError when there is none of this id."""
-        async with self._database.write() as tx:
+        async with self.database.write() as tx:
             removed = await tx.execute("DELETE FROM peers WHERE peer_id = ?", (peer_id,))
             if removed.rowcount == 0:
                 raise NotFoundError("There is no peer of this name.")
 
     async def all(self) -> list[Peer]:
         """All peers, by name."""
-        rows = await self._database.read(f"SELECT {_COLUMNS} FROM peers ORDER BY name, peer_id")
+        rows = await self.database.read(f"SELECT {_COLUMNS} FROM peers ORDER BY name, peer_id")
         return [_peer(row) for row in rows]
 
     async def connected(self, peer_id: bytes, now_ms: int, *, replaces: bool = False) -> None:
@@ -124,12 +124,12 @@ class PeerStore:
 
     async def nobody_is_connected(self) -> None:
         """At a start: what a process said that was killed does not hold."""
-        async with self._database.write() as tx:
+        async with self.database.write() as tx:
             await tx.execute("UPDATE peers SET connected_ms = NULL WHERE connected_ms IS NOT NULL")
 
     async def invite(self, invitation: OpenInvitation, now_ms: int) -> None:
         """Remember an invitation. ConflictError when too many are out."""
-        async with self._database.write() as tx:
+        async with self.database.write() as tx:
             await tx.execute("DELETE FROM peer_invitations WHERE expires_ms <= ?", (now_ms,))
             rows = await tx.execute_fetchall("SELECT count(*) FROM peer_invitations WHERE spent_by IS NULL")
             if next(iter(rows))[0] >= INVITATIONS_MAX:
@@ -144,7 +144,7 @@ class PeerStore:
 
     async def invitations(self, now_ms: int) -> list[OpenInvitation]:
         """Those that have not run out, used ones among them."""
-        rows = await self._database.read(
+        rows = await self.database.read(
             "SELECT certificate, role, photos, quota_mb, expires_ms, spent_by FROM peer_invitations"
             " WHERE expires_ms > ?",
             (now_ms,),
@@ -153,7 +153,7 @@ class PeerStore:
 
     async def spend(self, certificate: bytes, peer_id: bytes) -> None:
         """The invitation is this machine's from now on. ConflictError when another one used it."""
-        async with self._database.write() as tx:
+        async with self.database.write() as tx:
             spent = await tx.execute(
                 "UPDATE peer_invitations SET spent_by = ?2 WHERE certificate = ?1"
                 " AND (spent_by IS NULL OR spent_by = ?2)",
@@ -164,10 +164,10 @@ class PeerStore:
 
     async def data_version(self) -> int:
         """Changes when anybody, this process or another, wrote something."""
-        return await self._database.data_version()
+        return await self.database.data_version()
 
     async def _set(self, columns: str, peer_id: bytes, *values: Any) -> None:
-        async with self._database.write() as tx:
+        async with self.database.write() as tx:
             await tx.execute(f"UPDATE peers SET {columns} WHERE peer_id = ?3", (*values, peer_id))
 
 

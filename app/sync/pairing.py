@@ -14,8 +14,9 @@ import msgspec
 from app.clock import MINUTE_MS, minutes_of
 from app.core.bodies import check_name
 from app.errors import ConflictError, ForbiddenError, InputError, PeerError
-from app.store.peers import OpenInvitation, Peer
-from app.sync.address import Address
+from app.hotspot.addresses import own_addresses
+from app.store.peers import OpenInvitation, Peer, PeerStore
+from app.sync.address import DEFAULT_PORT, Address
 from app.sync.certificate import SyncKey, passing_key, peer_id_of, public_key_of
 from app.sync.home import Home
 from app.sync.invitation import INVITER_BYTES, SECRET_BYTES, PeerInvitation
@@ -64,6 +65,12 @@ async def invite(
     certificate = passing_key(secret, inviter).certificate
     await home.peers.invite(OpenInvitation(certificate, role, photos, quota_mb, expires_ms), now_ms)
     return PeerInvitation(inviter, secret, role, photos, quota_mb, minutes_of(expires_ms), tuple(addresses))
+
+
+async def reachable_at(peers: PeerStore) -> list[Address]:
+    """Where this machine's node listens, as others on its network find it."""
+    port = await peers.port() or DEFAULT_PORT
+    return [Address(host, port) for host in own_addresses()]
 
 
 async def welcome(stream: Stream, invitation: OpenInvitation, home: Home, host: str | None) -> Peer:

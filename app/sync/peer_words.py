@@ -60,7 +60,11 @@ def _remarks(peer: Peer, *, is_connected: bool) -> list[str]:
         remarks.append(peer.fault)
     if peer.replaced:
         remarks.append(
-            f"A later connection took the place of one that stood, {peer.replaced:,} times so far. If that goes on, two"
+            f"A later connection took the place of one that stood, {_times(peer.replaced)} so far. If that goes on, two"
             " machines run with one certificate: remove this peer, and pair the right one anew."
         )
     return remarks
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count:,} times"

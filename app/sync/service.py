@@ -6,6 +6,7 @@ sessions bring.
 
 import asyncio
 import hashlib
+import logging
 import random
 import secrets
 import socket
@@ -34,7 +35,12 @@ from app.sync.runner import Runner, Surroundings
 from app.sync.session import Session
 from app.sync.tls import Patience, Stream
 
+RESTART_S = 5.0
+"""After an error that should not be."""
 _SPACE_DOMAIN = b"tntn sync space 1\0"
+
+
+_log = logging.getLogger(__name__)
 
 
 class Sync:
@@ -58,6 +64,14 @@ class Sync:
 
     async def run(self) -> None:
         """Until it is cancelled."""
+        while True:
+            try:
+                await self._run()
+            except Exception:
+                _log.exception("The sync with peers starts over after an error.")
+                await asyncio.sleep(RESTART_S)
+
+    async def _run(self) -> None:
         if self._listener is not None:
             await self.home.peers.listens(self._listener.getsockname()[1])
         async with asyncio.TaskGroup() as tasks:
