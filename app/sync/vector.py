@@ -6,7 +6,7 @@ Here a vector is a mapping from log to normal spans, none of them empty. Spec: d
 from collections.abc import Iterable
 
 from app.errors import DecodeError, PeerError
-from app.radio.span import Spans, common, decode_runs, encode_runs, minus, normal, total
+from app.radio.span import Spans, common, decode_runs, encode_runs, minus
 from app.sync.log import Vector
 from app.sync.message import LOG_RUN_BYTES_MAX, LogRuns
 
@@ -51,18 +51,6 @@ def less(some: Vector, others: Vector) -> dict[int, Spans]:
 def both(some: Vector, others: Vector) -> dict[int, Spans]:
     """The places in both."""
     return _full({index: common(spans, others.get(index, ())) for index, spans in some.items()})
-
-
-def either(some: Vector, others: Vector) -> dict[int, Spans]:
-    """The places in any of the two."""
-    return {
-        index: normal((*some.get(index, ()), *others.get(index, ()))) for index in sorted(some.keys() | others.keys())
-    }
-
-
-def places(vector: Vector) -> int:
-    """How many places these are."""
-    return sum(total(spans) for spans in vector.values())
 
 
 def _spans(runs: bytes, count: int) -> Spans:
