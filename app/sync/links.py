@@ -23,7 +23,7 @@ from app.sync.address import Address, parse_address
 from app.sync.certificate import peer_id_of, public_key_of
 from app.sync.home import Home
 from app.sync.log import Placed
-from app.sync.message import Bye
+from app.sync.message import BlobName, Bye
 from app.sync.pairing import welcome
 from app.sync.redial import REPLACED_TRIES, pause_s
 from app.sync.runner import Runner
@@ -134,6 +134,13 @@ class Links:
             peer = self._peers.get(peer_id)
             if peer is not None and peer.index != via:
                 link.runner.news(entries)
+
+    def tell(self, blobs: Sequence[BlobName], via: int | None) -> None:
+        """These blobs are new here; all peers hear of them but the one they came from."""
+        for peer_id, link in self._live.items():
+            peer = self._peers.get(peer_id)
+            if peer is not None and peer.index != via:
+                link.runner.tell(blobs)
 
     def start_over(self) -> None:
         """All sessions begin anew: something was missed that they should have passed on."""

@@ -19,7 +19,7 @@ from app.sync import effects
 from app.sync.blobs import Blobs
 from app.sync.effects import Effect
 from app.sync.log import Log, Placed
-from app.sync.message import BLOBS_EPOCH, BlobMessage, Bye, Challenge, Hello, Message, encode_message
+from app.sync.message import BLOBS_EPOCH, BlobMessage, BlobName, Bye, Challenge, Hello, Message, encode_message
 from app.sync.proof import prove
 from app.sync.tls import Stream
 
@@ -56,13 +56,14 @@ class BlobDesk(Protocol):
 
     async def receive(self, message: BlobMessage) -> None: ...
     async def offer(self, keys: Sequence[bytes]) -> None: ...
+    def tell(self, blobs: Sequence[BlobName]) -> None: ...
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What a session works with. `via` is the peer's index by its pin; its custody is counted under that which it says.
+    """What a session works with. `via` is the peer's index by its pin, under which its custody is counted.
 
-    `hold` is told what the peer has on its disk, `on_new` what came in, where nobody else tells of it; `on_index` of
-    another index than the pin's, which a machine has that was restored from a backup.
+    `hold` is told what the peer has on its disk, `on_index` that it has another index by now, `on_new` what came in,
+    where nobody else tells of it.
     """
 
     log: Log
@@ -70,8 +71,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     now_ms: Callable[[], int]
     hold: Callable[[Sequence[EnvelopeId], int], Awaitable[None]]
     blobs: Blobs
+    on_index: Callable[[int], Awaitable[None]]
     on_new: Callable[[Sequence[Placed], int], None] | None = None
-    on_index: Callable[[int], Awaitable[None]] | None = None
     desk: Callable[[Callable[[BlobMessage], Awaitable[None]]], BlobDesk] | None = None
 
 
@@ -104,12 +105,12 @@ class Runner:
         self._machine = machine
         self._stream = stream
         self._around = around
-        self._via = around.via
         self._desk = None if around.desk is None else around.desk(self._send_later)
         self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()
         self._outgoing_bytes = 0
         self._appends: asyncio.Queue[effects.Append] = asyncio.Queue()
         self._questions: asyncio.Queue[Effect] = asyncio.Queue()
+        self._for_desk: asyncio.Queue[effects.Blobs | effects.OfferBlobs] = asyncio.Queue()
         self._progress = asyncio.Event()
         self._written = asyncio.Event()
         self._wake = asyncio.Event()
@@ -128,6 +129,7 @@ class Runner:
                     tasks.create_task(work(), name=f"sync: {work.__name__.strip('_')}")
                 if self._desk is not None:
                     tasks.create_task(self._desk.run(), name="sync: blobs")
+                    tasks.create_task(self._ask_desk(self._desk), name="sync: ask for blobs")
         except* _Ended as ended:
             word = _first(ended, _Ended).word
         except* PeerError as error:
@@ -154,6 +156,11 @@ class Runner:
             self.notes["protocol"] += 1
             self.end("protocol")
 
+    def tell(self, blobs: Sequence[BlobName]) -> None:
+        """These blobs are new here: the peer hears of them."""
+        if self._desk is not None:
+            self._desk.tell(blobs)
+
     # The tasks of a session
 
     async def _read(self) -> None:
@@ -168,14 +175,15 @@ class Runner:
             self._do(self._machine.receive(message, self._around.now_ms()))
             if isinstance(message, Hello):
                 await self._meet(message)
-            while self._appends.qsize() + self._questions.qsize() > WORK_MAX:
+            while self._appends.qsize() + self._questions.qsize() + self._for_desk.qsize() > WORK_MAX:
                 self._progress.clear()
                 await self._progress.wait()
 
     async def _meet(self, hello: Hello) -> None:
-        if hello.index != self._via and self._around.on_index is not None:
+        """A machine that was restored has another index than its pin: the next session begins with that."""
+        if hello.index != self._around.via:
             await self._around.on_index(hello.index)
-        self._via = hello.index
+            raise _Ended("again")
 
     async def _write(self) -> None:
         while True:
@@ -195,11 +203,11 @@ class Runner:
     async def _append(self) -> None:
         while True:
             effect = await self._appends.get()
-            held = await self._around.log.append(effect.batch, self._via)
+            held = await self._around.log.append(effect.batch, self._around.via)
             self.tally.moved += sum(held)
             if self._around.on_new is not None:
                 self._around.on_new(
-                    [one for one, is_held in zip(effect.batch, held, strict=True) if is_held], self._via
+                    [one for one, is_held in zip(effect.batch, held, strict=True) if is_held], self._around.via
                 )
             self._done(effect, held)
 
@@ -209,19 +217,22 @@ class Runner:
             match effect:
                 case effects.Holds(ids):
                     self.tally.moved += len(ids)
-                    await self._around.hold(ids, self._via)
+                    await self._around.hold(ids, self._around.via)
                 case effects.HoldsAll(keys):
                     await self._hold_all(keys)
                 case effects.Proved(challenge, digest):
                     await self._judge(challenge, digest)
-                case effects.Blobs(message) if self._desk is not None:
-                    await self._desk.receive(message)
-                case effects.OfferBlobs(keys) if self._desk is not None:
-                    await self._desk.offer(keys)
-                case effects.Blobs() | effects.OfferBlobs():
-                    self.notes["blobs-unasked"] += 1
                 case _:
                     self._done(effect, await self._ask(effect))
+            self._progress.set()
+
+    async def _ask_desk(self, desk: BlobDesk) -> None:
+        while True:
+            effect = await self._for_desk.get()
+            if isinstance(effect, effects.Blobs):
+                await desk.receive(effect.message)
+            else:
+                await desk.offer(effect.keys)
             self._progress.set()
 
     async def _tick(self) -> None:
@@ -249,6 +260,8 @@ class Runner:
                     self._send(message)
                 case effects.Append():
                     self._appends.put_nowait(effect)
+                case effects.Blobs() | effects.OfferBlobs():
+                    self._give_desk(effect)
                 case effects.Settled(alike):
                     self.tally.settled, self.tally.alike = True, alike
                 case effects.Note(word):
@@ -265,6 +278,11 @@ class Runner:
     def _done(self, effect: Effect, result: object) -> None:
         self._do(self._machine.done(effect, result, self._around.now_ms()))
         self._progress.set()
+
+    def _give_desk(self, effect: "effects.Blobs | effects.OfferBlobs") -> None:
+        if self._desk is None:
+            raise PeerError("The peer speaks of photos, which the two do not keep for each other.")
+        self._for_desk.put_nowait(effect)
 
     async def _ask(self, effect: Effect) -> object:
         log = self._around.log
@@ -293,9 +311,11 @@ class Runner:
 
     async def _hold_all(self, keys: Mapping[int, bytes]) -> None:
         for epoch, packed in keys.items():
-            if epoch != BLOBS_EPOCH:
+            if epoch == BLOBS_EPOCH:
+                await self._around.blobs.cover(packed, self._around.via)
+            else:
                 ids = [EnvelopeId(packed[at : at + KEY_BYTES]) for at in range(0, len(packed), KEY_BYTES)]
-                await self._around.hold(ids, self._via)
+                await self._around.hold(ids, self._around.via)
 
     async def _judge(self, challenge: Challenge, digest: bytes) -> None:
         ours = await prove(challenge, self._around.log, self._around.blobs)

@@ -10,11 +10,12 @@ import logging
 import random
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 
 from app.clock import Clock
+from app.core.blob import BlobAddress
 from app.core.bodies import NODE_INDEX_MAX
 from app.core.envelope import EnvelopeId
 from app.core.keys import SpaceId, derive_epoch_keys
@@ -25,12 +26,13 @@ from app.store.blobs import QUOTA_BYTES, BlobStore
 from app.store.envelopes import Entry
 from app.store.peers import Peer, PeerStore
 from app.sync.blind_log import BlindLog
+from app.sync.blob_desk import Desk, Send
 from app.sync.blobs import Blobs
 from app.sync.home import Granting, Home, sync_key
 from app.sync.links import Links
 from app.sync.log import Placed
 from app.sync.member_log import MemberLog
-from app.sync.message import SALT_BYTES, SPACE_HASH_BYTES, EpochShare, Hello, Role
+from app.sync.message import SALT_BYTES, SPACE_HASH_BYTES, BlobName, EpochShare, Hello, Role
 from app.sync.runner import Runner, Surroundings
 from app.sync.session import Session
 from app.sync.tls import Patience, Stream
@@ -61,6 +63,7 @@ class Sync:
         self._listener = listener
         self._node = node
         self._fresh: list[Entry] = []
+        self._claims: set[BlobAddress] = set()
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -86,7 +89,7 @@ class Sync:
             role=self.home.role,
             space=space_hash(self.home.space_id),
             salt=secrets.token_bytes(SALT_BYTES),
-            photos=False,
+            photos=peer.photos,
         )
         session = Session(me, dials=dialed, peer_role=peer.role, now_ms=clock.monotonic_ms())
         around = Surroundings(
@@ -97,8 +100,15 @@ class Sync:
             blobs=self._blobs,
             on_new=None if self._node is not None else self.links.spread,
             on_index=lambda index: self.home.peers.moved(peer.peer_id, index),
+            desk=self._desk_for(peer) if peer.photos else None,
         )
         return Runner(session, stream, around)
+
+    def _desk_for(self, peer: Peer) -> Callable[[Send], Desk]:
+        def on_held(blobs: Sequence[BlobName]) -> None:
+            self.links.tell(blobs, peer.index)
+
+        return lambda send: Desk(self._blobs, peer.index, self._claims, send, on_held)
 
     async def _hold(self, ids: Sequence[EnvelopeId], index: int) -> None:
         """A peer has these on its disk. A blind node keeps no account of that."""

@@ -88,6 +88,12 @@ class NoBlobs:
     async def add(self, blobs: Sequence[bytes]) -> Sequence[bool]:
         raise NotImplementedError
 
+    async def cover(self, packed: bytes, holder: int) -> None:
+        pass
+
+    async def find(self, prefixes: Sequence[bytes]) -> Sequence[tuple[BlobAddress, int]]:
+        return ()
+
     async def note(self, addresses: Sequence[BlobAddress], holder: int) -> None:
         raise NotImplementedError
 
@@ -183,7 +189,10 @@ class Machine:
         return envelope
 
     def _start(self, stream: Stream, peer: Peer, dialed: bool) -> Runner:
-        around = Surroundings(self.log, peer.index, self.home.clock.monotonic_ms, _hold_nothing, NoBlobs())
+        around = Surroundings(
+            *(self.log, peer.index, self.home.clock.monotonic_ms, _hold_nothing, NoBlobs()),
+            lambda index: self.home.peers.moved(peer.peer_id, index),
+        )
         return Runner(Telling(self.log), stream, around)
 
 
