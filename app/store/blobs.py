@@ -6,7 +6,6 @@ whole, hashed and synced. What others hold and this node lacks is wanted.
 
 import asyncio
 import hashlib
-import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from errno import EDQUOT, ENOSPC
@@ -15,8 +14,9 @@ from typing import TypeVar
 
 import msgspec
 
-from app.core.blob import ADDRESS_BYTES, BLOB_BYTES_MAX, BlobAddress, address_of
+from app.core.blob import BLOB_BYTES_MAX, BlobAddress, address_of
 from app.errors import NotFoundError, PeerError, StoreError, StoreFullError
+from app.store.blob_custody import BlobCustody
 from app.store.blob_files import BlobFiles
 from app.store.database import Database
 
@@ -28,24 +28,23 @@ INCOMING_MAX = 256
 """Blobs on their way whose hash is kept in memory: more than all peers together may have under way."""
 THREADS = 4
 """Files that are synced at the same time: a disk takes several in one go (500 of 100 kB: 0.20 s, one by one 0.38 s)."""
-PREFIX_BYTES = 16
-"""As much of an address as the range check has: two blobs never share that much by chance."""
 T = TypeVar("T")
-_BY_PREFIX = "SELECT address, size FROM blobs WHERE address BETWEEN ? AND ?"
 
 
-class BlobStore:
+class BlobStore(BlobCustody):
     """The blobs of one data folder. Two processes may add to it at the same time; one fetches."""
 
     def __init__(
         self, database: Database, data: Path, quota_bytes: int = QUOTA_BYTES, reserve_bytes: int = RESERVE_BYTES
     ) -> None:
-        self._database = database
+        super().__init__(database)
         self._files = BlobFiles(data)
         self._quota_bytes = quota_bytes
         self._reserve_bytes = reserve_bytes
         self._incoming: dict[BlobAddress, _Incoming] = {}
+        self._counting = asyncio.Lock()
         self._room_bytes: int | None = None
+        self._adding_bytes = 0
 
     async def addresses(self) -> bytes:
         """All blobs held: addresses, ascending, 32 bytes each, packed."""
@@ -78,9 +77,10 @@ class BlobStore:
             raise PeerError("A piece of a photo is outside of it.")
         incoming = self._incoming.get(address)
         if incoming is None or offset == 0:
-            self._incoming.pop(address, None)
-            await self._make_room(size)
-            incoming = await self._begin(address, offset, size)
+            async with self._counting:
+                self._incoming.pop(address, None)
+                await self._make_room(size)
+                incoming = await self._begin(address, offset, size)
         if offset != incoming.done or size != incoming.size:
             raise PeerError("A piece of a photo does not follow on the one before.")
 
@@ -101,7 +101,10 @@ class BlobStore:
         held = await self._held(addresses)
         with _disk_errors():
             done = await self._in_slices(self._finish, [*{*addresses} - held])
-            await self._record(done)
+            async with self._counting:  # a blob is under way until its row is there
+                await self._record(done)
+                for address in addresses:
+                    self._incoming.pop(address, None)
         return [address in held or address in done for address in addresses]
 
     async def add(self, blobs: Sequence[bytes]) -> list[bool]:
@@ -113,9 +116,18 @@ class BlobStore:
             for address, blob in zip(named, blobs, strict=True)
             if address not in held and 0 < len(blob) <= BLOB_BYTES_MAX
         }
-        await self._make_room(sum(map(len, new.values())))
-        with _disk_errors():
-            await self._record(await self._in_slices(self._add, list(new.items())))
+        size = sum(map(len, new.values()))
+        async with self._counting:
+            await self._make_room(size)
+            self._adding_bytes += size
+        done: dict[BlobAddress, int] = {}
+        try:
+            with _disk_errors():
+                done = await self._in_slices(self._add, list(new.items()))
+        finally:
+            async with self._counting:
+                self._adding_bytes -= size
+                await self._record(done)
         firsts = {address: at for at, address in reversed(list(enumerate(named)))}
         return [address in new and firsts[address] == at for at, address in enumerate(named)]
 
@@ -126,71 +138,6 @@ class BlobStore:
         self._room_bytes = None
         with _disk_errors():
             await asyncio.to_thread(self._files.remove, address)
-
-    async def note(self, addresses: Sequence[BlobAddress], holder: int) -> None:
-        """The node with this index has these on its disk: it need not be asked for them any more."""
-        rows = [(address, holder) for address in addresses]
-        async with self._database.write() as tx:
-            await tx.executemany("INSERT INTO blob_holders VALUES (?, ?) ON CONFLICT DO NOTHING", rows)
-            await tx.executemany("DELETE FROM blob_requests WHERE address = ? AND node_index = ?", rows)
-
-    async def ask(self, addresses: Sequence[BlobAddress], asker: int) -> None:
-        """The node with this index lacks exactly these of what it knows of."""
-        rows = [(address, asker) for address in addresses]
-        async with self._database.write() as tx:
-            await tx.execute("DELETE FROM blob_requests WHERE node_index = ?", (asker,))
-            await tx.executemany("INSERT INTO blob_requests VALUES (?, ?) ON CONFLICT DO NOTHING", rows)
-            await tx.executemany("DELETE FROM blob_holders WHERE address = ? AND node_index = ?", rows)
-
-    async def wanted(self, limit: int, holder: int | None = None) -> list[BlobAddress]:
-        """What others (or that one) hold and this node lacks: what has the fewest copies first."""
-        rows = await self._database.read(
-            "SELECT address FROM blob_holders h WHERE (?1 IS NULL OR node_index = ?1)"
-            " AND NOT EXISTS (SELECT 1 FROM blobs WHERE address = h.address) GROUP BY address"
-            " ORDER BY (SELECT count(*) FROM blob_holders WHERE address = h.address), address LIMIT ?2",
-            (holder, limit),
-        )
-        return [BlobAddress(row[0]) for row in rows]
-
-    async def lacking(self, limit: int, holder: int | None = None) -> list[tuple[BlobAddress, int]]:
-        """(address, size) of what is held here and not known to be there: asked for first, then the rarest."""
-        rows = await self._database.read(
-            "SELECT address, size FROM blobs b"
-            " WHERE NOT EXISTS (SELECT 1 FROM blob_holders WHERE address = b.address AND node_index = ?1)"
-            " ORDER BY EXISTS (SELECT 1 FROM blob_requests WHERE address = b.address"
-            " AND (?1 IS NULL OR node_index = ?1)) DESC,"
-            " (SELECT count(*) FROM blob_holders WHERE address = b.address), address LIMIT ?2",
-            (holder, limit),
-        )
-        return [(BlobAddress(address), int(size)) for address, size in rows]
-
-    async def find(self, prefixes: Sequence[bytes]) -> list[tuple[BlobAddress, int]]:
-        """(address, size) of those held here whose addresses begin so, in the order they were asked for."""
-
-        def act(tx: sqlite3.Connection) -> list[tuple[BlobAddress, int]]:
-            found = (tx.execute(_BY_PREFIX, _between(prefix)).fetchone() for prefix in prefixes)
-            return [(BlobAddress(row[0]), int(row[1])) for row in found if row is not None]
-
-        return await self._database.transact(act)
-
-    async def cover(self, packed: bytes, holder: int) -> None:
-        """`note` for all blobs held here whose addresses begin with one of these 16 bytes each, packed."""
-
-        def act(tx: sqlite3.Connection) -> None:
-            for start in range(0, len(packed), PREFIX_BYTES):
-                row = tx.execute(_BY_PREFIX, _between(packed[start : start + PREFIX_BYTES])).fetchone()
-                if row is not None:
-                    tx.execute("INSERT INTO blob_holders VALUES (?, ?) ON CONFLICT DO NOTHING", (row[0], holder))
-
-        await self._database.transact(act)
-
-    async def copies(self) -> dict[int, int]:
-        """How many blobs held here are on so many nodes, this one counted."""
-        rows = await self._database.read(
-            "SELECT 1 + (SELECT count(*) FROM blob_holders WHERE address = b.address) AS copies, count(*)"
-            " FROM blobs b GROUP BY copies ORDER BY copies"
-        )
-        return {int(copies): int(blobs) for copies, blobs in rows}
 
     async def used_bytes(self) -> int:
         """What the blobs held here take."""
@@ -221,7 +168,7 @@ class BlobStore:
         """Quota and disk are looked at anew after every batch, and before anything is refused."""
         if self._room_bytes is None or self._room_bytes < size:
             under_way = sum(incoming.size for incoming in self._incoming.values())
-            quota_bytes = self._quota_bytes - await self.used_bytes() - under_way
+            quota_bytes = self._quota_bytes - await self.used_bytes() - under_way - self._adding_bytes
             with _disk_errors():
                 disk_bytes = await asyncio.to_thread(self._files.free_bytes) - self._reserve_bytes
             self._room_bytes = min(quota_bytes, disk_bytes)
@@ -235,7 +182,7 @@ class BlobStore:
         """In a thread: those that are sound, under their names, with their sizes."""
         done: dict[BlobAddress, int] = {}
         for address in addresses:
-            incoming = self._incoming.pop(address, None)
+            incoming = self._incoming.get(address)
             size = self._files.partial_bytes(address)
             if size == 0:
                 continue
@@ -261,7 +208,8 @@ class BlobStore:
         """The names are synced, then the rows say so."""
         self._room_bytes = None
         if sizes:
-            await self._in_slices(self._sync, sorted(self._files.folders(sizes)))
+            with _disk_errors():
+                await self._in_slices(self._sync, sorted(self._files.folders(sizes)))
             async with self._database.write() as tx:
                 await tx.executemany("INSERT INTO blobs VALUES (?, ?) ON CONFLICT DO NOTHING", list(sizes.items()))
 
@@ -282,10 +230,6 @@ class _Incoming(msgspec.Struct):
     hasher: "hashlib._Hash"
     done: int
     size: int
-
-
-def _between(prefix: bytes) -> tuple[bytes, bytes]:
-    return prefix, prefix + b"\xff" * (ADDRESS_BYTES - len(prefix))
 
 
 @contextmanager
