@@ -3,11 +3,14 @@
 What is sealed or carries a MAC is read twice: as it comes, which no chance gets past, and sealed by us.
 """
 
+import io
 import random
 from collections.abc import Callable
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
+from app.backup.archive import read_entries
+from app.backup.sealing import HEADER_BYTES, MEMORY_KIB_MIN, Header, Opener, Sealer, decode_header
 from app.core import boards, bodies, compression, directory, weather
 from app.core.envelope import hint_of, open_envelope
 from app.core.keys import EPOCH_KEY_BYTES, SPACE_ID_BYTES, SpaceId, derive_epoch_keys
@@ -88,6 +91,29 @@ def _signed_symbol(data: bytes) -> object:
     return fragment.decode_symbol(data + fragment._mac(key, b"", data), (key,))
 
 
+def _unpacked(read: Callable[[int], bytes]) -> None:
+    for _, pieces in read_entries(read):
+        for _ in pieces:
+            pass
+
+
+def _backup(data: bytes) -> None:
+    """What a disk hands back."""
+    decode_header(data[:HEADER_BYTES])
+    source = io.BytesIO(data[HEADER_BYTES:])
+    _unpacked(Opener(source.read, bytes(32), Header(bytes(16))).read)
+
+
+def _sealed_backup(data: bytes) -> None:
+    """What somebody who has the passphrase could have written."""
+    file, header = io.BytesIO(), Header(bytes(16), 1, MEMORY_KIB_MIN)
+    sealer = Sealer(file.write, bytes(32), header)
+    sealer.write(data)
+    sealer.finish()
+    source = io.BytesIO(file.getvalue()[HEADER_BYTES:])
+    _unpacked(Opener(source.read, bytes(32), header).read)
+
+
 def _invitation(data: bytes) -> object:
     return decode_invitation(data.decode("utf-8", "replace"))
 
@@ -113,4 +139,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         bodies.decode_device_introduction, bodies.decode_node_introduction, boards.decode_post, weather.decode_report
     ),
     "invitation": _reads(_invitation),
+    "backup": _reads(_backup, _sealed_backup, decode_header),
 }
