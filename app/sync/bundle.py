@@ -40,7 +40,7 @@ HOLDS_MAX = 65_536
 HOLD_BYTES = 16
 """Of a blob that the writer holds, its address up to here: no two share that much by chance."""
 RUNS_MAX = 65_536
-"""Runs of one log: a writer with more gaps says less about itself."""
+"""Runs of all logs together: a writer with more gaps says less about itself."""
 MINUTES_BYTES = 3
 _DOMAIN = b"tntn bundle 1\0"
 _COUNT_BYTES_MAX = 3
@@ -142,27 +142,29 @@ def block_address(block: bytes) -> BlobAddress:
 
 def encode_vector(vector: Vector) -> bytes:
     """Each log once, ascending: index, how many runs, runs; the whole after the count of logs."""
-    encoded = bytearray(encode_varint(len(vector)))
+    logs = bytearray()
+    count, room = 0, RUNS_MAX
     for index, spans in sorted(vector.items()):
-        said = spans[:RUNS_MAX]
-        encoded += encode_varint(index) + encode_varint(len(said)) + encode_runs(0, said)
-    return bytes(encoded)
+        if said := spans[:room]:
+            logs += encode_varint(index) + encode_varint(len(said)) + encode_runs(0, said)
+            count, room = count + 1, room - len(said)
+    return encode_varint(count) + bytes(logs)
 
 
 def decode_vector(data: bytes, offset: int) -> tuple[Vector, int]:
     """(the vector, next offset)."""
     count, offset = decode_varint(data, offset)
     vector = {}
-    last = -1
+    last, room = -1, RUNS_MAX
     for _ in range(count):
         index, offset = decode_varint(data, offset)
         if not last < index <= NODE_INDEX_MAX:
             raise DecodeError("index", "The logs of a vector are not in their order.")
         runs, offset = decode_varint(data, offset)
-        if not 1 <= runs <= RUNS_MAX:
+        if not 1 <= runs <= room:
             raise DecodeError("run", "A log has an impossible number of runs.")
         vector[index], offset = decode_runs(data, offset, runs, 0)
-        last = index
+        last, room = index, room - runs
     return vector, offset
 
 

@@ -22,8 +22,8 @@ CID_BYTES = len(CID_PREFIX) + ADDRESS_BYTES
 CID_TAG = 42
 """CBOR's tag for a CID, which then begins with a zero byte (DAG-CBOR)."""
 VERSION = 1
-BLOCK_BYTES_MAX = 4 << 20
-"""The largest block of a bundle is its manifest; a longer one is no block of ours."""
+BLOCK_BYTES_MAX = 5 << 20
+"""The largest block of a bundle is its manifest, 4.3 MB when it is full; a longer one is no block of ours."""
 ROOTS_MAX = 100_000
 """A header of 4 MB: IPFS takes up to 32 MiB."""
 HEADER_BYTES_MAX = 32 + ROOTS_MAX * (CID_BYTES + 5)

@@ -1,5 +1,7 @@
 """What a bundle's blocks say: one encoding, sealed, signed, and total against whatever stands there instead."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,7 +15,9 @@ from app.radio.frame import LOG_NUMBER_MAX
 from app.radio.span import Span, normal
 from app.sync import bundle
 from app.sync.bundle import MANIFEST, PACK, PACK_BYTES_MAX, BundleKey, Manifest, decode_pack, encode_entry
+from app.sync.car import BLOCK_BYTES_MAX
 from app.sync.log import Placed
+from tests.vectors import make_bundle
 
 SPACE = SpaceId(b"S" * 16)
 KEY = BundleKey(SPACE, b"K" * 32)
@@ -128,6 +132,25 @@ def test_a_count_beyond_the_block_is_refused_before_it_is_believed() -> None:
         bundle._decode_fields(fields + b"\xff\xff\x03")
 
 
+def test_a_full_manifest_fits_into_a_block_and_says_no_more() -> None:
+    def names(count: int, size: int, first: int) -> list[bytes]:
+        return [(first + number).to_bytes(size, "big") for number in range(count)]
+
+    gaps = tuple(Span(100_000_000 + 4 * number, 100_000_001 + 4 * number) for number in range(bundle.RUNS_MAX))
+    said = manifest(
+        vector={0: gaps[:-1], 5: gaps},
+        packs=tuple(names(bundle.PACKS_MAX, 32, 1 << 200)),
+        blobs=tuple(names(bundle.BLOBS_MAX, 32, 1 << 220)),
+        requests=tuple(names(bundle.REQUESTS_MAX, 32, 0)),
+        holds=b"".join(names(bundle.HOLDS_MAX, 16, 0)),
+    )
+    block = bundle.seal_manifest(said, DEVICE, SPACE, KEY)
+    assert len(block) < BLOCK_BYTES_MAX
+    read, _ = bundle.open_manifest(block, SPACE, [KEY])
+    assert read.vector == {0: gaps[:-1], 5: gaps[:1]}
+    assert read.blobs == said.blobs
+
+
 @given(st.lists(ENTRIES, max_size=5))
 def test_a_pack_is_read_as_it_was_written(entries: list[Placed]) -> None:
     assert decode_pack(b"".join(map(encode_entry, entries))) == entries
@@ -162,3 +185,8 @@ def test_blocks_are_bounded_and_of_their_kind() -> None:
     for block in (b"", b"\x12", KEY.seal(PACK, b""), b"\x21" + KEY.seal(MANIFEST, b"x")[1:]):
         with pytest.raises(DecodeError):
             KEY.open(MANIFEST, block)
+
+
+def test_the_vector_is_made_again_byte_by_byte() -> None:
+    """Whatever changes here changes what older nodes can read: that takes another version."""
+    assert make_bundle.make() == json.loads(make_bundle.FILE.read_text("utf-8"))
