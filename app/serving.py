@@ -30,6 +30,7 @@ from app.hotspot.addresses import own_addresses
 from app.hotspot.certificates import Certificates, ensure_certificates
 from app.hotspot.suite import hold_tls_to_one_suite
 from app.renewal import Renewal, renew_identity
+from app.store.blind import is_blind, open_blind
 from app.store.database import store_errors
 from app.store.peers import PeerStore
 from app.sync.address import DEFAULT_PORT
@@ -80,33 +81,56 @@ def run_node(options: argparse.Namespace) -> int:
 async def _run(options: argparse.Namespace) -> int:
     clock = SystemClock()
     with only_here(options.data):
-        return await _run_only_here(options, clock)
-
-
-async def _run_only_here(options: argparse.Namespace, clock: Clock) -> int:
-    listeners = open_listeners(options.host, options.http, options.https)
-    stop = asyncio.Event()
-    renewal = Renewal(clock)
-    try:
-        while not stop.is_set():
-            node = await founding.start_node(
-                options.data, clock, options.name, options.community, options.join, renewal
-            )
-            try:
-                await _serve(node, options, listeners, stop)
-            finally:
-                await node.close()
-    finally:
-        listeners.close()
+        listeners = open_listeners(options.host, options.http, options.https)
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        try:
+            run = _run_blind if is_blind(options.data) else _run_member
+            await run(options, clock, listeners, stop)
+        finally:
+            listeners.close()
     return 0
+
+
+async def _run_member(options: argparse.Namespace, clock: Clock, listeners: Listeners, stop: asyncio.Event) -> None:
+    renewal = Renewal(clock)
+    while not stop.is_set():
+        node = await founding.start_node(options.data, clock, options.name, options.community, options.join, renewal)
+        try:
+            await _serve(node, options, listeners, stop)
+        finally:
+            await node.close()
+
+
+async def _run_blind(options: argparse.Namespace, clock: Clock, listeners: Listeners, stop: asyncio.Event) -> None:
+    """A node that stores what it can't read: sync and a page that says how it is."""
+    from app.blind_server import blind_running, create_blind_app
+    from app.sync.service import blind_sync
+
+    if options.community or options.join:
+        raise ConflictError(f"{options.data} holds a blind node. Found or join a community in another --data folder.")
+    store = await open_blind(options.data)
+    try:
+        identity = await store.identity()
+        context = tls_context(ensure_certificates(options.data, _own_hosts(), _now(clock)))
+        with await _sync_listener(options, PeerStore(store.database)) as peers_listener:
+            sync = await blind_sync(store, options.data, clock, peers_listener)
+            application = create_blind_app(store, sync, clock)
+            async with blind_running(store, sync, clock), _answering(application, listeners, context):
+                print(f"{identity.name} is up, a store that can't read what it keeps.")
+                print(f"How it is: https://{_shown(options.host)[0]}:{listeners.https_port}/")
+                print("Ctrl-C stops it.", flush=True)
+                renewing = asyncio.create_task(_renew(options.data, clock, context), name="certificates: renew")
+                await stop.wait()
+                renewing.cancel()
+    finally:
+        await store.close()
 
 
 async def _serve(node: Node, options: argparse.Namespace, listeners: Listeners, stop: asyncio.Event) -> None:
     """Until it is told to stop, or takes another identity and has to be opened anew."""
-    certificates = ensure_certificates(options.data, _own_hosts(), _now(node.clock))
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    context = tls_context(certificates)
+    context = tls_context(ensure_certificates(options.data, _own_hosts(), _now(node.clock)))
     from app.sync.service import member_sync
 
     radio = await _radio(node, options.radio, options.region)
@@ -195,8 +219,14 @@ async def serving(
     from app.server import create_app, running
 
     application = create_app(node, radio, sync, https_port=listeners.https_port)
+    async with running(node, radio, sync), _answering(application, listeners, context):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _answering(application: Front, listeners: Listeners, context: ssl.SSLContext) -> AsyncIterator[None]:
     servers = [_Server(_config(application)), _Server(_config(application, context))]
-    async with running(node, radio, sync), asyncio.TaskGroup() as tasks:
+    async with asyncio.TaskGroup() as tasks:
         for server, listener in zip(servers, (listeners.http, listeners.https), strict=True):
             # It closes what it is given; the listener stays, for a node that is opened anew in this process.
             tasks.create_task(server.serve([listener.dup()]), name=f"http: {listener.getsockname()[1]}")
@@ -291,14 +321,19 @@ async def _radio(node: Node, asked: str | None, region: str | None) -> "RadioSup
 
 
 async def _announce(node: Node, listeners: Listeners, host: str) -> None:
-    everywhere = host in ("0.0.0.0", "::")  # noqa: S104 - a comparison
-    shown = ["localhost", *(own_addresses() if everywhere else [])] if everywhere else [host]
+    shown = _shown(host)
     print(f"{node.identity.name} is up, a node of {node.identity.community}.")
     print("Read and write: " + "  ".join(f"https://{name}:{listeners.https_port}/" for name in shown))
     print("Read only:      " + "  ".join(f"http://{name}:{listeners.http_port}/" for name in shown))
     link = await founding.keeper_link(node)
     print(f"Keeper, once:   https://{shown[0]}:{listeners.https_port}{link}")
     print("Ctrl-C stops it.", flush=True)
+
+
+def _shown(host: str) -> list[str]:
+    """The names under which a person finds what listens on `host`."""
+    everywhere = host in ("0.0.0.0", "::")  # noqa: S104 - a comparison
+    return ["localhost", *own_addresses()] if everywhere else [host]
 
 
 def _own_hosts() -> list[str]:
