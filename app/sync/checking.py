@@ -6,22 +6,25 @@ The dialer leads. A run ends with the strays sent, in both directions, and store
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
 
+from app.core.envelope import EnvelopeId
 from app.errors import PeerError
 from app.sync.batches import Batches
-from app.sync.effects import Effect, Find, HoldsAll, Note, OfferBlobs, ReadKeys, Send
+from app.sync.effects import Effect, Find, HoldsAll, OfferBlobs, ReadKeys, Send
 from app.sync.effects import Settled as SettledEffect
 from app.sync.log import Placed
 from app.sync.message import BATCH_ENTRIES_MAX, BLOBS_EPOCH, BLOBS_NAMED_MAX, RUN_MAX, Check, Ranges, Roots, Settled
-from app.sync.reconcile import CheckRun, Stray
+from app.sync.reconcile import STRAYS_MAX, CheckRun, Stray
 
 CHECK_EVERY_MS = 5 * 60_000
 """Between two checks of sides that were alike: 300 bytes on the link."""
 CHECK_EVERY_MS_MAX = 80 * 60_000
 """What both keep differing in, refused or expired here and not there, is compared ever more seldom."""
 RUNS_MAX = 64
-"""Runs of one check that each moved something: 4 million strays."""
+"""Runs of one check that each moved something."""
 FRUITLESS_RUNS_MAX = 3
 """Runs that moved nothing, where nothing was refused either: a fingerprint that hid something won't hide it thrice."""
+RUNS_HEARD_MAX = 2 * RUNS_MAX
+"""Runs that a peer may begin within CHECK_EVERY_MS: reading all ids and hashing them is work."""
 
 
 class Stage(Enum):
@@ -48,10 +51,12 @@ class Checking:
         self._keys: Mapping[int, bytes] = {}
         self._asked: Check | None = None
         self._strays: list[Stray] = []
+        self._given: set[EnvelopeId] = set()
         self._finding = False
         self._told = False
         self._heard = False
         self._runs = self._fruitless = 0
+        self._window_ms = self._window_runs = 0
         self._credited: set[int] = set()
         self._pause_ms = CHECK_EVERY_MS
         self.due_ms: int | None = None
@@ -62,19 +67,25 @@ class Checking:
         return self._leads and self._run == 0
 
     @property
+    def spent(self) -> bool:
+        """There are no numbers left for further runs: the next session begins anew."""
+        return self._run == RUN_MAX
+
+    @property
     def owed(self) -> bool:
         """It is the peer's turn."""
         return self._stage in (Stage.ASKED, Stage.STEPPING) or (self._stage is Stage.STRAYS and not self._heard)
 
     def begin(self) -> list[Effect]:
         """Start a check, where this side leads and none is under way."""
-        if not self._leads or self._stage is not Stage.IDLE:
+        if not self._leads or self._stage is not Stage.IDLE or self.spent:
             return []
         self.due_ms = None
         self._runs = self._fruitless = 0
+        self._given.clear()
         return self._next_run()
 
-    def hear_check(self, check: Check) -> list[Effect]:
+    def hear_check(self, check: Check, now_ms: int) -> list[Effect]:
         """The follower is asked; the leader is answered that all is the same."""
         if self._leads:
             if self._stage is not Stage.ASKED or check != self._asked or self._now is None:
@@ -83,6 +94,7 @@ class Checking:
             return self._end(alike=True)
         if self._stage is not Stage.IDLE or check.run != self._run + 1 or (check.blobs and not self._blobs):
             raise PeerError("The peer begins a check out of turn.")
+        self._count(now_ms)
         self._asked = check
         self._run = check.run
         self._stage = Stage.READING
@@ -160,9 +172,15 @@ class Checking:
         if self._leads and self._stage is Stage.IDLE and self.due_ms is None and self._run:
             self.due_ms = now_ms + self._pause_ms
 
+    def _count(self, now_ms: int) -> None:
+        if now_ms >= self._window_ms + CHECK_EVERY_MS:
+            self._window_ms, self._window_runs = now_ms, 0
+            self._given.clear()
+        self._window_runs += 1
+        if self._window_runs > RUNS_HEARD_MAX:
+            raise PeerError("The peer checks again and again.")
+
     def _next_run(self) -> list[Effect]:
-        if self._run == RUN_MAX:
-            return [Note("runs")]
         self._run += 1
         self._runs += 1
         self._stage = Stage.READING
@@ -174,10 +192,17 @@ class Checking:
         if not self._now.over:
             return effects
         blobs = [stray.name for stray in self._now.strays if stray.epoch == BLOBS_EPOCH]
-        self._strays = [stray for stray in self._now.strays if stray.epoch != BLOBS_EPOCH]
+        self._strays = self._not_given([stray for stray in self._now.strays if stray.epoch != BLOBS_EPOCH])
         self._stage = Stage.STRAYS
         pages = [tuple(blobs[at : at + BLOBS_NAMED_MAX]) for at in range(0, len(blobs), BLOBS_NAMED_MAX)]
         return [*effects, *map(OfferBlobs, pages)]
+
+    def _not_given(self, strays: list[Stray]) -> list[Stray]:
+        """Each id once in a check, and no more of them than one run finds, whatever the peer says it lacks."""
+        fresh = [stray for stray in strays if stray.name not in self._given][: STRAYS_MAX - len(self._given)]
+        self._given.update(stray.name for stray in fresh)
+        self._batches.declined += len(strays) - len(fresh)
+        return fresh
 
     def _run_over(self) -> list[Effect]:
         if not self._leads:
@@ -185,7 +210,7 @@ class Checking:
         fruitless = not self._batches.moved
         self._fruitless += fruitless
         refused = fruitless and self._batches.declined > 0
-        if refused or self._fruitless == FRUITLESS_RUNS_MAX or self._runs == RUNS_MAX:
+        if refused or self._fruitless == FRUITLESS_RUNS_MAX or self._runs == RUNS_MAX or self.spent:
             return self._end(alike=False)
         return [*self._credit(), *self._next_run()]
 

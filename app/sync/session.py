@@ -54,6 +54,8 @@ from app.sync.vector import both, less, pack, unpack
 
 STALL_MS = 60_000
 """A peer that owes an answer and is silent for so long is gone: a slow disk takes a few seconds for a batch."""
+WANTS_MAX = 256
+"""Wants of one session: 4 million runs. Each place is sent once."""
 
 
 class Session:
@@ -79,6 +81,8 @@ class Session:
         self._claimed: Vector | None = None
         self._theirs: dict[int, Spans] | None = None
         self._missing: dict[int, Spans] = {}
+        self._unasked: dict[int, Spans] = {}
+        self._wants = 0
         self._waits_for_answer = False
         self._content = False
         self._they_are_content = False
@@ -94,7 +98,7 @@ class Session:
             Entries: self._batches.receive,
             Held: lambda held: self._batches.held(held.refused),
             Settled: self._hear_settled,
-            Check: lambda check: self._check_in_turn().hear_check(check),
+            Check: lambda check: self._check_in_turn().hear_check(check, self._progress_ms),
             Roots: lambda roots: self._check_in_turn().hear_roots(roots),
             Ranges: lambda ranges: self._check_in_turn().hear_ranges(ranges),
             Challenge: self._hear_challenge,
@@ -152,6 +156,8 @@ class Session:
             return self._close("silent")
         if self._checking is None or not self._both_content:
             return []
+        if self._checking.spent and self._checking.due_ms is not None and now_ms >= self._checking.due_ms:
+            return self._close("spent")
         return self._go_on(self._checking.tick(now_ms), now_ms)
 
     def deadline_ms(self) -> int | None:
@@ -232,8 +238,13 @@ class Session:
     def _hear_want(self, want: Want) -> list[Effect]:
         if self._claimed is None or self._they_are_content:
             raise PeerError("The peer wants something before it can, or after it had all.")
+        self._wants += 1
+        if self._wants > WANTS_MAX:
+            raise PeerError("The peer wants again and again.")
         if want.logs:
-            self._answering.want(both(unpack(want.logs), self._claimed))
+            wanted = both(unpack(want.logs), self._unasked)
+            self._unasked = less(self._unasked, wanted)
+            self._answering.want(wanted)
         else:
             self._they_are_content = True
         return []
@@ -276,7 +287,7 @@ class Session:
         match effect:
             case ReadVector():
                 logs = pack(result)
-                self._claimed = unpack(logs)
+                self._claimed = self._unasked = unpack(logs)
                 return [Send(Known(logs))]
             case ReadMissing():
                 self._missing = dict(result)

@@ -112,10 +112,8 @@ def peak_bytes(ids: int, mine: int, theirs: int, seed: int = 1) -> int:
 
 
 def main(counts: tuple[int, ...]) -> None:
-    """Print a line for each size and each kind of difference."""
-    print(
-        f"{'ids':>9} {'differ':>12} {'runs':>5} {'messages':>9} {'bytes':>9} {'ms':>8} {'peak MB':>8}  (both sides, beside the ids)"
-    )
+    """Print a line for each size and each kind of difference. The memory is that of both sides, beside the ids."""
+    print(f"{'ids':>9} {'differ':>12} {'runs':>5} {'messages':>9} {'bytes':>9} {'ms':>8} {'peak MB':>8}")
     for ids in counts:
         for mine, theirs in ((0, 0), (1, 0), (0, 10), (500, 500), (1000, 0), (0, 1000)):
             cost = measure(ids, mine, theirs)

@@ -3,22 +3,8 @@
 import pytest
 
 from app.core.envelope import envelope_id
-from app.radio.span import Span
 from app.sync.message import Check, Entries, Known, Ranges, Roots, Want
-from tests.sync.sim import World, an_envelope
-
-
-def furnish(world: World, entries: int) -> None:
-    """Entries of all nodes, each held by some of them; some are gone here and there, places shared by clones."""
-    rng = world.rng
-    for number in range(1, entries + 1):
-        index = rng.randrange(len(world.nodes) + 2)
-        envelope = an_envelope(rng, rng.randrange(95, 400))
-        for node in world.nodes:
-            if rng.random() < 0.6:
-                node.post(envelope, (index, number if rng.random() < 0.9 else max(1, number - 1)))
-            elif rng.random() < 0.1:
-                node.gone[index].append(Span(number, number))
+from tests.sync.sim import World, an_envelope, furnish
 
 
 @pytest.mark.parametrize("seed", range(60))
