@@ -12,8 +12,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from app.backup.archive import read_entries
 from app.backup.sealing import HEADER_BYTES, MEMORY_KIB_MIN, Header, Opener, Sealer, decode_header
 from app.core import boards, bodies, compression, directory, weather
+from app.core.blob import address_of
 from app.core.envelope import hint_of, open_envelope
-from app.core.keys import EPOCH_KEY_BYTES, SPACE_ID_BYTES, SpaceId, derive_epoch_keys
+from app.core.keys import EPOCH_KEY_BYTES, SPACE_ID_BYTES, DeviceKey, SpaceId, derive_epoch_keys
 from app.core.membership import decode_invitation
 from app.core.record import BODY_BYTES_MAX, decode_signed
 from app.errors import DecodeError, InputError
@@ -26,6 +27,10 @@ from app.radio.dialects.rui3 import Rui3
 from app.radio.frame import LinkKeys
 from app.radio.probe import Probe
 from app.radio.profile import EU868
+from app.sync import bundle, car
+from app.sync.bundle import BundleKey
+from app.sync.bundle_file import BundleFile
+from app.sync.car import encode_head, encode_header
 
 CHUNK_BYTES = 7
 """Ports cut what they deliver anywhere."""
@@ -114,6 +119,22 @@ def _sealed_backup(data: bytes) -> None:
     _unpacked(Opener(source.read, bytes(32), header).read)
 
 
+def _bundle(data: bytes) -> object:
+    """What a stick could have behind a manifest that names it, read to its end."""
+    key, device = BundleKey(_SPACE, _EPOCHS[0].link), DeviceKey(bytes(32))
+    pack = key.seal(bundle.PACK, data)
+    names = (bundle.block_address(pack),)
+    root = bundle.seal_manifest(
+        bundle.Manifest(0, device.public_key, 0, {}, names, (address_of(data),), (), b""), device, _SPACE, key
+    )
+    head = encode_header([address_of(root)]) + encode_head(address_of(root), len(root)) + root
+    file = BundleFile(io.BytesIO(head + encode_head(names[0], len(pack)) + pack + data), _SPACE, (_EPOCHS[0].link,))
+    file.read_manifest()
+    while (pieces := file.next_pieces(set())).entries or pieces.blobs:
+        continue
+    return bundle.open_manifest(key.seal(bundle.MANIFEST, data), _SPACE, [key])
+
+
 def _invitation(data: bytes) -> object:
     return decode_invitation(data.decode("utf-8", "replace"))
 
@@ -137,6 +158,9 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "directory": _reads(directory.decode_entry),
     "bodies": _reads(
         bodies.decode_device_introduction, bodies.decode_node_introduction, boards.decode_post, weather.decode_report
+    ),
+    "bundle": _reads(
+        lambda data: car.read_header(io.BytesIO(data)), bundle.decode_pack, bundle._decode_fields, _bundle
     ),
     "invitation": _reads(_invitation),
     "backup": _reads(_backup, _sealed_backup, decode_header),
