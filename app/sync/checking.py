@@ -17,8 +17,9 @@ from app.sync.reconcile import STRAYS_MAX, CheckRun, Stray
 
 CHECK_EVERY_MS = 5 * 60_000
 """Between two checks of sides that were alike: 300 bytes on the link."""
-CHECK_EVERY_MS_MAX = 80 * 60_000
-"""What both keep differing in, refused or expired here and not there, is compared ever more seldom."""
+CHECK_EVERY_MS_MAX = 10 * 60_000
+"""What both keep differing in, refused or expired here and not there, is compared more seldom; a link that was silent
+for longer would be taken for dead."""
 RUNS_MAX = 64
 """Runs of one check that each moved something."""
 FRUITLESS_RUNS_MAX = 3

@@ -153,4 +153,4 @@ def test_pauses_grow_while_something_keeps_differing() -> None:
     pauses = [later - earlier for earlier, later in pairwise(times[1:])]
     assert pauses == sorted(pauses)
     assert pauses[-1] <= CHECK_EVERY_MS_MAX + 120_000
-    assert len(times) < 24
+    assert 100 < len(times) < 150
