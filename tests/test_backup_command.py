@@ -11,25 +11,11 @@ import pytest
 from app import backup_command
 from app.__main__ import main
 from app.errors import InputError
+from tests.robustness.commands import tntn
 from tests.robustness.node_process import NodeProcess, look_at_disk
 from tests.robustness.phones import Phone
 
 PASSPHRASE = "correct horse battery"
-COMMAND_SECONDS_MAX = 30.0
-
-
-async def tntn(*arguments: str, given: str = PASSPHRASE) -> tuple[int, str]:
-    """Run one command; (exit code, all that it printed)."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "app", *arguments),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    async with asyncio.timeout(COMMAND_SECONDS_MAX):
-        printed, _ = await process.communicate(given.encode() + b"\n")
-    assert process.returncode is not None
-    return process.returncode, printed.decode()
 
 
 @pytest.mark.anyio
@@ -50,13 +36,17 @@ async def test_a_node_under_load_is_backed_up_and_lives_on_elsewhere(tmp_path: P
         async with asyncio.TaskGroup() as writing:
             for phone in phones[1:]:
                 writing.create_task(phone.write_until(enough))
-            code, printed = await tntn("backup", str(path), "--data", str(old.data), "--passphrase-file", "-")
+            code, printed = await tntn(
+                "backup", str(path), "--data", str(old.data), "--passphrase-file", "-", given=PASSPHRASE
+            )
             enough.set()
         assert code == 0, printed
         assert PASSPHRASE not in printed
         told = set.union(*(phone.told for phone in phones))
         assert len(told) > 20  # they wrote while it was made
-        code, printed = await tntn("restore", str(path), "--data", str(new.data), "--passphrase-file", "-")
+        code, printed = await tntn(
+            "restore", str(path), "--data", str(new.data), "--passphrase-file", "-", given=PASSPHRASE
+        )
         assert code == 0, printed
         assert "Mill Bridge is restored" in printed
 
@@ -91,7 +81,7 @@ async def test_a_backup_that_is_killed_leaves_the_one_before_and_the_next_one_wo
     finally:
         await node.kill()
     arguments = ("backup", str(path), "--data", str(node.data), "--passphrase-file", "-")
-    assert (await tntn(*arguments))[0] == 0
+    assert (await tntn(*arguments, given=PASSPHRASE))[0] == 0
     before = path.read_bytes()
     for pause in (0.15, 0.25, 0.3, 0.35, 0.4, 0.5):
         process = await asyncio.create_subprocess_exec(
@@ -106,9 +96,11 @@ async def test_a_backup_that_is_killed_leaves_the_one_before_and_the_next_one_wo
         process.stdin.close()
         await process.wait()
         assert path.read_bytes() == before or process.returncode == 0
-    assert (await tntn(*arguments))[0] == 0
+    assert (await tntn(*arguments, given=PASSPHRASE))[0] == 0
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["data", "node.log", "valley.backup"]
-    assert (await tntn("restore", str(path), "--data", str(tmp_path / "new"), "--passphrase-file", "-"))[0] == 0
+    assert (
+        await tntn("restore", str(path), "--data", str(tmp_path / "new"), "--passphrase-file", "-", given=PASSPHRASE)
+    )[0] == 0
 
 
 def test_refusals_are_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

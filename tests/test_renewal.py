@@ -1,6 +1,5 @@
 """A copied data folder: the copy that is behind takes another identity, and nothing that either wrote is lost."""
 
-import argparse
 import asyncio
 import os
 import shutil
@@ -11,7 +10,8 @@ import httpx
 import pytest
 
 from app import founding, serving
-from app.clock import ManualClock, SystemClock
+from app.__main__ import build_parser
+from app.clock import ManualClock
 from app.core.boards import Board
 from app.core.bodies import NODE_INDEX_MAX
 from app.core.envelope import EnvelopeId
@@ -175,12 +175,11 @@ async def test_a_running_node_is_opened_anew_behind_the_same_ports(
         return node
 
     monkeypatch.setattr(founding, "start_node", start)
-    options = argparse.Namespace(
-        data=tmp_path, host="127.0.0.1", http=free_port(), https=free_port(), name="Mill Bridge",
-        community=None, join=None, radio=None, region=None,
-    )  # fmt: skip
-    running = asyncio.create_task(serving._run_only_here(options, SystemClock()))
-    url = f"http://127.0.0.1:{options.http}/health"
+    http = free_port()
+    ports = ["--http", str(http), "--https", str(free_port()), "--sync", str(free_port())]
+    options = build_parser().parse_args(["run", "--data", str(tmp_path), "--host", "127.0.0.1", *ports])
+    running = asyncio.create_task(serving._run(options))
+    url = f"http://127.0.0.1:{http}/health"
     async with asyncio.timeout(20), httpx.AsyncClient() as client:
         first = await opened.get()
         assert (await client.get(url)).status_code == httpx.codes.OK
