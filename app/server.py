@@ -20,7 +20,7 @@ from app.founding import Node
 from app.front import UPLOAD_BYTES_MAX, Application, Front
 from app.page_cache import PageCache
 from app.radio.supervisor import RadioSupervisor
-from app.routes import api, boards, failures, health, network, node, peers, people, records, today
+from app.routes import api, boards, bundles, failures, health, network, node, peers, people, records, today
 from app.routes.site import Channel, NeighborHeard, RadioDescription, Site
 from app.sync.desk import PeerDesk
 from app.sync.service import Sync
@@ -44,6 +44,8 @@ ROUTES = (
     node.set_join_policy,
     node.set_announcements,
     node.close_session,
+    bundles.download,
+    bundles.upload,
     peers.invite,
     peers.add,
     peers.remove,

@@ -5,7 +5,7 @@ page sets or reads a cookie.
 """
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from litestar import Response, get, post
 from litestar.datastructures import Cookie
@@ -32,7 +32,7 @@ FOREIGN = "This form did not come from this node's own page. Open the page again
 @get("/node", include_in_schema=False)
 async def node(request: AnyRequest) -> Response[bytes]:
     """`/node`."""
-    return await node_page(request, is_keeper=await _is_keeper(request))
+    return await node_page(request, is_keeper=await is_keeper_here(request))
 
 
 @get("/node/keeper/{token:str}", include_in_schema=False)
@@ -117,18 +117,20 @@ async def node_page(
     is_keeper: bool,
     code: str | None = None,
     invited: Invited | None = None,
+    bundle: Sequence[str] = (),
     problem: TntnError | None = None,
     status: int = 200,
 ) -> Response[bytes]:
-    """The page; `code` and `invited` are what an act has just made, `problem` is why one was not done."""
+    """The page; `code`, `invited` and `bundle` are what an act has just made, `problem` is why one was not done."""
     site = site_of(request)
-    told: dict[str, object] = {"code": code, "invited": invited, "problem": problem, "is_keeper": is_keeper}
+    told: dict[str, object] = {"code": code, "invited": invited, "bundle": bundle, "problem": problem}
+    told["is_keeper"] = is_keeper
     if is_keeper:
         told |= {"peers": await site.peers.peers(), "refused": site.peers.refused()}
     return page_response(site.render("node/node.html", "node", node=await node_view(site), **told), status)
 
 
-async def _is_keeper(request: AnyRequest) -> bool:
+async def is_keeper_here(request: AnyRequest) -> bool:
     session = request.cookies.get(COOKIE)
     site = site_of(request)
     return session is not None and await site.node.store.keeper.is_open(session, site.clock.now_ms())
@@ -137,7 +139,7 @@ async def _is_keeper(request: AnyRequest) -> bool:
 async def require_keeper(request: AnyRequest) -> None:
     if request.headers.get("origin") != f"{request.scope['scheme']}://{request.headers.get('host')}":
         raise ForbiddenError(FOREIGN)
-    if not await _is_keeper(request):
+    if not await is_keeper_here(request):
         raise ForbiddenError(NO_SESSION)
 
 

@@ -4,9 +4,11 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from app.sync.bundle_words import describe_reading, describe_written, in_words
 
 if TYPE_CHECKING:
     from app.sync.bundle_reading import Reading
@@ -41,36 +43,6 @@ def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     read.add_argument("path", type=Path, metavar="PATH", help=f"the file, or a folder with a {FILE_NAME}")
     _add_data(read)
     read.set_defaults(run=_read)
-
-
-def describe_written(written: "Written") -> Iterator[str]:
-    """What is in a bundle, a line for each thing worth a word."""
-    yield f"{written.entries} posts and other records, {written.blobs} photos, {_size(written.size)}"
-    if written.requests:
-        yield f"It asks for {written.requests} photos that this node lacks."
-    if written.left_out:
-        yield f"{written.left_out} photos did not fit. Write another bundle when this one was read, or free some space."
-
-
-def describe_reading(reading: "Reading") -> Iterator[str]:
-    """What came of reading one."""
-    photos = f"{reading.blobs_new} new photos ({reading.blobs_known} known)"
-    yield f"{reading.new} new records ({reading.known} known), {photos}"
-    remarks = (
-        (reading.gone, "records were left out: they expired or were withdrawn here"),
-        (reading.refused, "records were refused: forged, or not of this community"),
-        (reading.blobs_refused, "photos found no room: this node's space for photos is used up"),
-        (reading.damaged, "blocks are damaged, and were skipped"),
-        (reading.foreign, "blocks do not belong to the bundle, and were skipped"),
-        (reading.missing, "blocks that it names are not in the file"),
-    )
-    for count, remark in remarks:
-        if count:
-            yield f"{count} {remark}."
-    if not reading.known_writer:
-        yield "Its writer is not known here: what it brought was checked piece by piece, its own word was not believed."
-    if reading.ended is not None:
-        yield f"Reading stopped early: {reading.ended} What stands before that was taken in."
 
 
 def _write(options: argparse.Namespace) -> int:
@@ -119,13 +91,11 @@ def progress(word: str, now: Callable[[], float] = time.monotonic) -> Callable[[
         if sys.stderr.isatty() and (now() - last >= TELL_SECONDS or done == total):
             last = now()
             end = "\n" if done == total else ""
-            print(f"\r{100 * done // max(total, 1):3} % of {_size(total)} {word}", end=end, file=sys.stderr, flush=True)
+            print(
+                f"\r{100 * done // max(total, 1):3} % of {in_words(total)} {word}", end=end, file=sys.stderr, flush=True
+            )
 
     return tell
-
-
-def _size(size: int) -> str:
-    return f"{size / 10**6:.1f} MB" if size >= 10**5 else f"{size} bytes"
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

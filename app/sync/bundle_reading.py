@@ -130,6 +130,7 @@ async def _heed(manifest: Manifest, party: Party, reading: Reading) -> None:
     reading.known_writer = await party.roster.key_of(manifest.index) == manifest.public_key
     if not reading.known_writer or manifest.index == party.index:
         return
+    await party.log.missing(manifest.vector)  # one that knows more of our own log than we do: we were restored
     await party.blobs.note(manifest.blobs, manifest.index)
     await party.blobs.cover(manifest.holds, manifest.index)
     await party.blobs.ask(manifest.requests, manifest.index)

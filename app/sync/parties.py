@@ -17,7 +17,6 @@ from app.store.peers import PeerStore
 from app.sync.blind_log import BlindLog
 from app.sync.bundle_party import Party
 from app.sync.certificate import SEED_BYTES, public_key_of
-from app.sync.log import Log
 from app.sync.member_log import MemberLog
 from app.sync.message import Role
 
@@ -55,8 +54,8 @@ class BlindRoster:
         return _index_of(name, {peer.index: peer.name for peer in await self._peers.all()})
 
 
-async def member_party(node: Node, log: Log | None = None) -> Party:
-    """A member, with the log that its other parts use when it runs."""
+async def member_party(node: Node) -> Party:
+    """A member."""
     identity, store = node.identity, node.store
     epochs = await store.node.epoch_keys(identity.space_id)
     return Party(
@@ -64,10 +63,10 @@ async def member_party(node: Node, log: Log | None = None) -> Party:
         index=identity.index,
         device=identity.key,
         links=[keys.link for keys in epochs],
-        log=log or MemberLog(store, node.door, epochs, identity.index),
+        log=MemberLog(store, node.door, epochs, identity.index, node.renewal.hear),
         blobs=store.blobs,
         heard=store.bundles,
-        roster=MemberRoster(store.devices, PeerStore(store.database)),
+        roster=MemberRoster(store.devices, store.peers),
     )
 
 

@@ -12,8 +12,9 @@ from app.core.boards import Board
 from app.core.keys import derive_epoch_keys
 from app.founding import Node, invite, start_node
 from app.store.blind import BlindEpoch, BlindIdentity, found_blind
-from app.sync.bundle_commands import describe_reading, describe_written, progress
+from app.sync.bundle_commands import progress
 from app.sync.bundle_reading import Reading
+from app.sync.bundle_words import describe_reading, describe_written
 from app.sync.bundle_writing import Written
 from tests.people import NOW_MINUTES, Person
 from tests.sync.test_bundle_exchange import fill, photos
