@@ -106,7 +106,7 @@ class Runner:
         self._stream = stream
         self._around = around
         self._desk = None if around.desk is None else around.desk(self._send_later)
-        self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()
+        self._outgoing: asyncio.Queue[bytes] = asyncio.Queue()  # an empty one ends it
         self._outgoing_bytes = 0
         self._appends: asyncio.Queue[effects.Append] = asyncio.Queue()
         self._questions: asyncio.Queue[Effect] = asyncio.Queue()
@@ -187,18 +187,16 @@ class Runner:
 
     async def _write(self) -> None:
         while True:
-            frames = bytearray(await self._outgoing.get())
-            while frames and len(frames) < WRITE_BYTES and not self._outgoing.empty():
-                more = self._outgoing.get_nowait()
-                if not more:
-                    self._outgoing.put_nowait(more)
-                    break
-                frames += more
-            if not frames:
-                raise _Ended("")
+            frame = await self._outgoing.get()
+            frames = bytearray(frame)
+            while frame and len(frames) < WRITE_BYTES and not self._outgoing.empty():
+                frame = self._outgoing.get_nowait()
+                frames += frame
             await self._stream.write_frames(bytes(frames))
             self._outgoing_bytes -= len(frames)
             self._written.set()
+            if not frame:
+                raise _Ended("")
 
     async def _append(self) -> None:
         while True:

@@ -121,5 +121,5 @@ def test_a_peer_is_found_by_its_name_or_the_beginning_of_its_id() -> None:
 
 
 def test_both_kinds_of_node_have_the_same_tables() -> None:
-    ours, theirs = ([*folder.glob("*_peers.sql")][0].read_text("utf-8") for folder in (MIGRATIONS, blind.MIGRATIONS))
-    assert ours == theirs
+    (ours,), (theirs,) = MIGRATIONS.glob("*_peers.sql"), blind.MIGRATIONS.glob("*_peers.sql")
+    assert ours.read_text("utf-8") == theirs.read_text("utf-8")
