@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import shutil
 import sys
 from pathlib import Path
 
@@ -10,7 +11,14 @@ import pytest
 
 from app import backup_command
 from app.__main__ import main
-from app.errors import InputError
+from app.backup.archive import read_entries
+from app.backup.sealing import HEADER_BYTES, Opener, decode_header, derive_key
+from app.backup.writing import write_backup
+from app.clock import ManualClock
+from app.errors import ConflictError, InputError
+from app.founding import RESTORING, start_node
+from app.store.database import FILE_NAME
+from app.store.node import RENEWED_INDEX_MIN
 from tests.robustness.commands import tntn
 from tests.robustness.node_process import NodeProcess, look_at_disk
 from tests.robustness.phones import Phone
@@ -82,25 +90,68 @@ async def test_a_backup_that_is_killed_leaves_the_one_before_and_the_next_one_wo
         await node.kill()
     arguments = ("backup", str(path), "--data", str(node.data), "--passphrase-file", "-")
     assert (await tntn(*arguments, given=PASSPHRASE))[0] == 0
-    before = path.read_bytes()
+    names = names_in(path)
+    assert "tntn.sqlite3" in names
     for pause in (0.15, 0.25, 0.3, 0.35, 0.4, 0.5):
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "app", *arguments), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
-        )
-        assert process.stdin is not None
-        process.stdin.write(PASSPHRASE.encode() + b"\n")
-        await process.stdin.drain()
-        await asyncio.wait([asyncio.create_task(process.wait())], timeout=pause)
-        if process.returncode is None:
-            process.kill()
-        process.stdin.close()
-        await process.wait()
-        assert path.read_bytes() == before or process.returncode == 0
+        await kill_after(pause, *arguments)
+        assert names_in(path) == names  # the one before or the next, and whole
     assert (await tntn(*arguments, given=PASSPHRASE))[0] == 0
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["data", "node.log", "valley.backup"]
     assert (
         await tntn("restore", str(path), "--data", str(tmp_path / "new"), "--passphrase-file", "-", given=PASSPHRASE)
     )[0] == 0
+
+
+@pytest.mark.anyio
+async def test_a_restore_that_is_killed_is_whole_or_nothing(tmp_path: Path, clock: ManualClock) -> None:
+    await (await start_node(tmp_path / "data", clock, name="Mill Bridge")).close()
+    write_backup(tmp_path / "data", tmp_path / "backup", PASSPHRASE)
+    new = tmp_path / "new"
+    arguments = ("restore", str(tmp_path / "backup"), "--data", str(new), "--passphrase-file", "-")
+    restored = 0
+    for pause in (0.3, 0.4, 0.45, 0.5, 0.55, 0.6, 0.8):
+        await kill_after(pause, *arguments)
+        if (new / FILE_NAME).exists():
+            restored += 1
+            node = await start_node(new, clock)
+            assert node.identity.name == "Mill Bridge"
+            assert node.identity.index >= RENEWED_INDEX_MIN
+            await node.close()
+            shutil.rmtree(new)
+        elif (new / RESTORING).exists():
+            with pytest.raises(ConflictError, match="cut off"):
+                await start_node(new, clock)
+    if not restored:
+        code, printed = await tntn(*arguments, given=PASSPHRASE)
+        assert code == 0, printed
+    assert {path.name for path in tmp_path.iterdir()} <= {"data", "backup", "new"}
+
+
+def names_in(path: Path) -> list[str]:
+    """The files in a backup, all of it read."""
+    with path.open("rb") as file:
+        header = decode_header(file.read(HEADER_BYTES))
+        opener = Opener(file.read, derive_key(PASSPHRASE, header), header)
+        return [entry.name for entry, pieces in read_entries(opener.read) if sum(map(len, pieces)) == entry.size]
+
+
+async def kill_after(seconds: float, *arguments: str) -> int | None:
+    """Run a command and kill it then, unless it is done. Its exit code."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "app", *arguments),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    process.stdin.write(PASSPHRASE.encode() + b"\n")
+    await process.stdin.drain()
+    ending = asyncio.create_task(process.wait())
+    await asyncio.wait([ending], timeout=seconds)
+    if not ending.done():
+        process.kill()
+    process.stdin.close()
+    return await ending
 
 
 def test_refusals_are_sentences(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -137,7 +137,7 @@ def _written_whole(path: Path) -> Iterator[BinaryIO]:
     """A file that stands under its name when the block has ended, on the disk, and not before."""
     partial = path.with_name(path.name + PARTIAL)
     try:
-        descriptor = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+        descriptor = os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as output:
                 yield output
