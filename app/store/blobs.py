@@ -6,6 +6,7 @@ whole, hashed and synced. What others hold and this node lacks is wanted.
 
 import asyncio
 import hashlib
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from errno import EDQUOT, ENOSPC
@@ -45,6 +46,7 @@ class BlobStore(BlobCustody):
         self._counting = asyncio.Lock()
         self._room_bytes: int | None = None
         self._adding_bytes = 0
+        self._swept = False
 
     async def addresses(self) -> bytes:
         """All blobs held: addresses, ascending, 32 bytes each, packed."""
@@ -166,6 +168,9 @@ class BlobStore(BlobCustody):
 
     async def _make_room(self, size: int) -> None:
         """Quota and disk are looked at anew after every batch, and before anything is refused."""
+        if not self._swept:
+            self._swept = True
+            await asyncio.to_thread(self._files.sweep, time.time())
         if self._room_bytes is None or self._room_bytes < size:
             under_way = sum(incoming.size for incoming in self._incoming.values())
             quota_bytes = self._quota_bytes - await self.used_bytes() - under_way - self._adding_bytes

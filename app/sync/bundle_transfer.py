@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import shutil
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +19,8 @@ from app.sync.parties import member_party
 PIECE_BYTES = 256 * 1024
 RESERVE_BYTES = 64 * 1024**2
 """What an upload leaves free on the disk: what is written on the boards meanwhile comes first."""
+STALE_SECONDS = 24 * 3600
+"""A bundle that has passed through for a day was left by a node that was killed."""
 
 
 async def outgoing(node: Node) -> tuple[BinaryIO, int]:
@@ -61,4 +64,9 @@ async def _save(path: Path, arriving: AsyncIterator[bytes]) -> None:
 
 
 def _passing(node: Node) -> Path:
-    return node.store.database.path.parent / f".bundle-{secrets.token_hex(8)}.car"
+    """A place for a bundle that passes through. Those of a node that was killed meanwhile go first."""
+    folder = node.store.database.path.parent
+    for left in folder.glob("*bundle-*.car*"):
+        if abs(time.time() - left.stat().st_mtime) > STALE_SECONDS:
+            left.unlink(missing_ok=True)
+    return folder / f"bundle-{secrets.token_hex(8)}.car"

@@ -4,6 +4,7 @@ Shell of app/sync/bundle.py.
 """
 
 import asyncio
+import glob
 import os
 import secrets
 import shutil
@@ -188,6 +189,8 @@ def _replacing(path: Path) -> Iterator[BinaryIO]:
     """A file that stands under the name only when the block ended well; nothing is left of it otherwise."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.tmp"):  # by a writing that was killed
+            left.unlink()
         with temporary.open("xb") as file:
             yield file
         temporary.replace(path)
