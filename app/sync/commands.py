@@ -34,15 +34,16 @@ def _add_invite(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     invite = verbs.add_parser(
         "invite",
         help="print a code for one more machine",
-        description="Print a code, and a QR of it, by which one more machine becomes a peer of this node: from then on"
-        " the two keep each other's posts and photos whole, over any network, encrypted. On the other machine:"
-        " tntn peer add CODE. This node must be running then, and the other one must reach it; afterwards it is enough"
-        " that one of the two reaches the other. The code is good for one machine and 7 days: hand it over in person.",
+        description="Print a code, and a QR of it, by which one more machine becomes a peer of this node:\n"
+        "from then on the two keep each other's posts and photos whole, over any network,\n"
+        "encrypted. On the other machine: tntn peer add CODE. This node must be running then,\n"
+        "and the other one must reach it; afterwards it is enough that one of the two reaches\n"
+        "the other. The code is good for one machine and 7 days: hand it over in person.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="examples:\n"
-        "  tntn peer invite                            for another node of this community\n"
-        "  tntn peer invite --blind --quota 20000      for a NAS that stores 20 GB of what it can't read\n"
-        "  tntn peer invite --address mill.example:8444   where the other machine finds this one from afar",
+        "  tntn peer invite                        for another node of this community\n"
+        "  tntn peer invite --blind --quota 20000  for a NAS that stores 20 GB of what it can't read\n"
+        "  tntn peer invite --address mill.example where the other machine finds this one from afar",
     )
     invite.add_argument(
         "--blind", action="store_true", help="for a machine that stores and forwards, and can read none of it"
