@@ -73,7 +73,7 @@ async def join(here: Path, there: Path) -> None:
 @contextlib.contextmanager
 def running(link: Link, end: int, data: Path) -> Iterator["subprocess.Popen[bytes]"]:
     """`tntn run` at one end, from when it listens to the end of the block."""
-    arguments = ["run", "--data", str(data), "--host", "127.0.0.1", "--http", str(HTTP_PORT)]
+    arguments = ["run", "--data", str(data), "--host", "0.0.0.0", "--http", str(HTTP_PORT)]
     arguments += ["--https", str(HTTPS_PORT), "--sync", str(SYNC_PORT)]
     command = link.command(end, [sys.executable, "-m", "app", *arguments])
     process = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, "PYTHONUNBUFFERED": "1"})
