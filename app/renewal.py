@@ -6,6 +6,7 @@ the node and opens it again. What the other machine wrote under the old index is
 """
 
 import asyncio
+import contextlib
 import logging
 import secrets
 
@@ -15,6 +16,8 @@ from app.store import NodeIdentity, Store
 SEED_BYTES = 32
 PAUSE_MS = 3_600_000
 """Between two renewals of one process: a peer that invents log numbers costs an index an hour, not all of them."""
+LOOK_SECONDS = 300
+"""How often the log itself is looked at: a stick may have brought what the other machine wrote."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,13 +40,14 @@ class Renewal:
     async def due(self, store: Store, identity: NodeIdentity) -> None:
         """Returns when this node has to be renewed: others know more of its own log than it does."""
         while True:
-            await self._heard.wait()
-            self._heard.clear()
-            own = await store.log.numbered_here(identity.index)
-            if self._number > own:
-                _log.warning("Others know this node's own log up to %d; it got to %d itself.", self._number, own)
+            own, here = await store.log.own(identity.index)
+            if max(self._number, here) > own:
+                _log.warning("Others know this node's log up to %d; itself it got to %d.", max(self._number, here), own)
                 await self._wait_for_pause()
                 return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._heard.wait(), LOOK_SECONDS)
+            self._heard.clear()
 
     def done(self) -> None:
         """The node has another log now."""

@@ -14,11 +14,13 @@ from app.__main__ import build_parser
 from app.clock import ManualClock
 from app.core.boards import Board
 from app.core.bodies import NODE_INDEX_MAX
-from app.core.envelope import EnvelopeId
+from app.core.envelope import EnvelopeId, seal
+from app.core.record import decode_signed
 from app.errors import ConflictError, StoreError
 from app.founding import Node, invite, start_node
 from app.renewal import Renewal, renew_identity
 from app.store.database import FILE_NAME
+from app.store.envelopes import Origin
 from app.store.node import COUNTERS_AHEAD, RENEWED_INDEX_MIN
 from app.sync.member_log import MemberLog
 from tests.people import Person
@@ -148,6 +150,12 @@ async def test_a_number_that_this_node_has_is_no_reason(node: Node, clock: Manua
     assert not waiting.done()
     renewal.hear(2)
     await asyncio.wait_for(waiting, 5)
+
+
+async def test_what_a_stick_brought_of_its_own_log_is_noticed(node: Node, person: Person, clock: ManualClock) -> None:
+    keys = (await node.store.node.epoch_keys(node.identity.space_id))[0]
+    await node.door.accept(seal(decode_signed(person.introduce()), keys), Origin("bundle", node.identity.index, 7, 3))
+    await asyncio.wait_for(Renewal(clock).due(node.store, node.identity), 5)
 
 
 async def test_a_second_renewal_waits_for_its_pause(node: Node, clock: ManualClock) -> None:

@@ -66,14 +66,16 @@ class LogStore:
         )
         return [Content(*row) for row in rows]
 
-    async def numbered_here(self, me: int) -> int:
-        """The highest number that this node itself gave out in its own log; what others sent of it does not count."""
+    async def own(self, me: int) -> tuple[int, int]:
+        """(highest number that this node itself gave out in its own log, highest that is here, also from others)."""
         row = await self._database.read_one(
-            "SELECT l.number FROM node_log l JOIN envelopes e ON e.id = l.envelope"
-            " WHERE l.node_index = ? AND e.via_index IS NULL ORDER BY l.number DESC LIMIT 1",
+            "SELECT coalesce((SELECT l.number FROM node_log l JOIN envelopes e ON e.id = l.envelope"
+            " WHERE l.node_index = ?1 AND e.via_index IS NULL ORDER BY l.number DESC LIMIT 1), 0),"
+            " coalesce((SELECT max(number) FROM node_log WHERE node_index = ?1), 0)",
             (me,),
         )
-        return 0 if row is None else int(row[0])
+        assert row is not None
+        return int(row[0]), int(row[1])
 
     async def within(self, index: int, first: int, last: int, limit: int) -> list[tuple[int, bytes]]:
         """(number, envelope) of the first that stand in a part of a log, what is parked too."""

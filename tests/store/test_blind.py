@@ -176,6 +176,16 @@ async def test_a_clock_that_leaps_ten_years_is_followed_in_small_steps(blind: Bl
     assert await expired_after(blind, clock, 2) == []
 
 
+async def test_a_clock_that_is_wrong_from_the_start_is_not_believed_either(
+    blind: BlindStore, clock: ManualClock
+) -> None:
+    await blind.append([held(1, Lifetime.SHORT)])
+    await blind.add_epochs([BlindEpoch(2, b"R" * 32, b"L" * 32, NOW_MINUTES)])
+    clock.advance(10 * 365 * DAY_MS)
+    assert await expired_after(blind, clock, 7 // CATCH_UP_DAYS) == [1]
+    assert await expired_after(blind, clock, 1) == []
+
+
 async def test_sweeping_twice_a_day_does_not_hurry(blind: BlindStore, clock: ManualClock) -> None:
     await blind.append([held(1, Lifetime.ALERT)])
     await blind.add_epochs([BlindEpoch(2, b"R" * 32, b"L" * 32, NOW_MINUTES)])
