@@ -44,7 +44,7 @@ def role_words(peer: Peer) -> str:
     if not peer.photos:
         words.append("no photos")
     if peer.quota_mb is not None:
-        words.append(f"{peer.quota_mb:,} MB")
+        words.append(f"{peer.quota_mb / 1000:g} GB" if peer.quota_mb >= 1000 else f"{peer.quota_mb} MB")
     return ", ".join(words)
 
 

@@ -15,7 +15,7 @@ def words(peer: Peer, *, runs: bool = True) -> PeerWords:
 
 def test_a_connected_peer() -> None:
     found = words(replace(NAS, connected_ms=5, seen_ms=5, fault="It was away."))
-    assert found == PeerWords("Cellar", "blind, 20,000 MB", "connected", "now", "1,234 of 10,000", "1a1a1a1a", ())
+    assert found == PeerWords("Cellar", "blind, 20 GB", "connected", "now", "1,234 of 10,000", "1a1a1a1a", ())
 
 
 def test_a_peer_that_is_away_and_why() -> None:
@@ -37,7 +37,9 @@ def test_twins_are_told() -> None:
 
 def test_roles_and_what_does_not_travel() -> None:
     assert role_words(replace(NAS, role=Role.MEMBER, quota_mb=None)) == "member"
-    assert role_words(replace(NAS, photos=False)) == "blind, no photos, 20,000 MB"
+    assert role_words(replace(NAS, quota_mb=2500)) == "blind, 2.5 GB"
+    assert role_words(replace(NAS, quota_mb=999)) == "blind, 999 MB"
+    assert role_words(replace(NAS, photos=False)) == "blind, no photos, 20 GB"
 
 
 def test_a_blind_node_keeps_no_account() -> None:
