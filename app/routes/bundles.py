@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 from litestar import Response, get, post
+from litestar.exceptions import InternalServerException
 from litestar.response import Stream
 
 from app.errors import DeviceError, ForbiddenError, InputError, StoreError
@@ -45,7 +46,10 @@ async def upload(request: AnyRequest) -> Response[bytes]:
 
 async def _file_of(request: AnyRequest) -> AsyncIterator[bytes]:
     form = FormFile(request.headers.get("content-type", ""))
-    async for data in request.stream():
-        if piece := form.feed(data):
-            yield piece
+    try:
+        async for data in request.stream():
+            if piece := form.feed(data):
+                yield piece
+    except InternalServerException:  # the framework's word for a browser that left; nothing of ours is broken
+        raise InputError("The upload broke off on its way. Choose the file once more.", "bundle") from None
     form.end()

@@ -1,6 +1,6 @@
 """Bundles by the browser: the keeper's, from one node to another, and nothing is left lying about."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -9,6 +9,8 @@ import pytest
 from app.clock import ManualClock
 from app.core.boards import Board
 from app.founding import Node, invite, start_node
+from app.front import Front
+from app.representation import Message
 from app.routes import bundles
 from app.server import create_app
 from app.sync import bundle_transfer
@@ -115,3 +117,44 @@ async def test_an_upload_has_a_limit_of_its_own(client: httpx.AsyncClient, node:
         "content-type": "multipart/form-data; boundary=a",
     }
     assert (await client.post("/node/bundle", content=b"--a", headers=claimed)).status_code == 413
+
+
+async def test_a_browser_that_leaves_breaks_nothing(
+    application: Front, client: httpx.AsyncClient, node: Node, caplog: pytest.LogCaptureFixture
+) -> None:
+    await become_keeper(client, node)
+    arriving: Iterator[Message] = iter(
+        [{"type": "http.request", "body": b"--a\r\n" + bytes(100), "more_body": True}, {"type": "http.disconnect"}]
+    )
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return next(arriving)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    headers = {
+        **OWN,
+        "host": "market.local",
+        "cookie": f"keeper={client.cookies['keeper']}",
+        "content-type": "multipart/form-data; boundary=a",
+    }
+    request = client.build_request("POST", "/node/bundle", headers=headers)
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "https",
+        "path": "/node/bundle",
+        "raw_path": b"/node/bundle",
+        "query_string": b"",
+        "headers": [(name.lower(), value) for name, value in request.headers.raw if name.lower() != b"content-length"],
+        "server": ("market.local", 443),
+        "client": ("127.0.0.1", 1),
+        "root_path": "",
+    }
+    await application(scope, receive, send)
+    assert sent[0]["status"] == 422
+    assert caplog.records == []
+    assert left_over(node) == []

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.core import blob
 from app.core.blob import BlobAddress, address_of
 from app.errors import PeerError
+from app.sync import message
 from app.sync.fetching import ASKS_MAX, WINDOW_BYTES, Arrived, Fetching
 from app.sync.message import BLOB_BYTES_MAX, PIECE_BYTES_MAX, BlobName, BlobPiece, BlobWant
 
@@ -28,6 +30,10 @@ def ask_all(fetching: Fetching, offset: int = 0) -> list[BlobWant]:
 def answer(want: BlobWant, piece_bytes: int = PIECE_BYTES_MAX) -> list[BlobPiece]:
     ends = range(want.offset, want.offset + want.length, piece_bytes)
     return [BlobPiece(want.address, at, bytes(min(piece_bytes, want.offset + want.length - at))) for at in ends]
+
+
+def test_messages_and_stores_speak_of_the_same_blobs() -> None:
+    assert (message.ADDRESS_BYTES, message.BLOB_BYTES_MAX) == (blob.ADDRESS_BYTES, blob.BLOB_BYTES_MAX)
 
 
 def test_blobs_are_asked_for_in_the_order_in_which_they_are_wanted() -> None:
