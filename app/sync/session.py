@@ -10,6 +10,7 @@ from typing import Any
 from app.errors import PeerError
 from app.radio.span import Spans, holds
 from app.sync.answering import Answering
+from app.sync.asking import Asking
 from app.sync.batches import Batches
 from app.sync.checking import Checking
 from app.sync.effects import (
@@ -76,15 +77,12 @@ class Session:
         self._peer_role = peer_role
         self._peer: Hello | None = None
         self._batches = Batches()
+        self._asking = Asking()
         self._answering = Answering(self._batches)
         self._checking: Checking | None = None
         self._claimed: Vector | None = None
-        self._theirs: dict[int, Spans] | None = None
-        self._missing: dict[int, Spans] = {}
         self._unasked: dict[int, Spans] = {}
         self._wants = 0
-        self._waits_for_answer = False
-        self._content = False
         self._they_are_content = False
         self._challenge: Challenge | None = None
         self._proving = False
@@ -93,7 +91,7 @@ class Session:
         self._closed = False
         self._hearing: dict[type[Any], Callable[[Any], list[Effect]]] = {
             Hello: self._hear_hello,
-            Known: self._hear_known,
+            Known: self._asking.hear_known,
             Want: self._hear_want,
             Entries: self._batches.receive,
             Held: lambda held: self._batches.held(held.refused),
@@ -173,8 +171,7 @@ class Session:
     def _owed(self) -> bool:
         """It is the peer who has to say something."""
         return (
-            self._theirs is None
-            or self._waits_for_answer
+            self._asking.owed
             or not self._they_are_content
             or self._batches.owed
             or self._challenge is not None
@@ -183,13 +180,12 @@ class Session:
 
     @property
     def _both_content(self) -> bool:
-        return self._content and self._they_are_content
+        return self._asking.content and self._they_are_content
 
     def _is_theirs(self, placed: Placed) -> bool:
         """They knew this place when I did not: what has come now is what they have. A copy's place both knew."""
-        theirs, mine = self._theirs or {}, self._claimed or {}
-        known = holds(theirs.get(placed.index, ()), placed.number)
-        return known and not holds(mine.get(placed.index, ()), placed.number)
+        mine = (self._claimed or {}).get(placed.index, ())
+        return self._asking.knows(placed) and not holds(mine, placed.number)
 
     def _go_on(self, effects: list[Effect], now_ms: int) -> list[Effect]:
         """Whatever has become possible: read on, send on, check."""
@@ -229,12 +225,6 @@ class Session:
         self._checking = Checking(self._batches, salts, leads=self._dials, blobs=self._me.photos and hello.photos)
         return []
 
-    def _hear_known(self, known: Known) -> list[Effect]:
-        if self._theirs is not None:
-            raise PeerError("The peer tells twice what it knows.")
-        self._theirs = unpack(known.logs)
-        return [ReadMissing(self._theirs)]
-
     def _hear_want(self, want: Want) -> list[Effect]:
         if self._claimed is None or self._they_are_content:
             raise PeerError("The peer wants something before it can, or after it had all.")
@@ -253,10 +243,7 @@ class Session:
         if settled.run:
             self._check_in_turn().hear_settled(settled)
             return []
-        if not self._waits_for_answer:
-            raise PeerError("The peer ends an answer that was not asked for.")
-        self._waits_for_answer = False
-        return self._want()
+        return self._asking.hear_settled()
 
     def _hear_challenge(self, challenge: Challenge) -> list[Effect]:
         if self._proving:
@@ -290,8 +277,7 @@ class Session:
                 self._claimed = self._unasked = unpack(logs)
                 return [Send(Known(logs))]
             case ReadMissing():
-                self._missing = dict(result)
-                return self._want()
+                return self._asking.lack(result)
             case Get():
                 self._answering.got(effect, result)
             case Append():
@@ -306,16 +292,6 @@ class Session:
             case _:
                 raise AssertionError(effect)
         return []
-
-    def _want(self) -> list[Effect]:
-        """Ask for what is missing and was not asked for yet: as much as a message holds, then the rest."""
-        logs = pack(self._missing)
-        self._missing = less(self._missing, unpack(logs))
-        if logs:
-            self._waits_for_answer = True
-        else:
-            self._content = True
-        return [Send(Want(logs))]
 
     def _close(self, word: str) -> list[Effect]:
         self._closed = True
