@@ -83,6 +83,11 @@ def _add_run(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         metavar="PORT",
         help="port for peers (default: 8444, or another when that is taken; it stays the same)",
     )
+    run.add_argument(
+        "--hidden",
+        action="store_true",
+        help="announce nothing in the local network; peers are still looked for and dialed",
+    )
     run.add_argument("--host", default=EVERY_ADDRESS, help="address to listen on (default: 0.0.0.0, every network)")
     run.add_argument("--name", help="this node's name, such as the place where it stands")
     community = run.add_mutually_exclusive_group()

@@ -37,6 +37,7 @@ from app.sync.address import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from app.radio.supervisor import RadioSupervisor
+    from app.sync.discovery import Discovery
     from app.sync.service import Sync
 
 STOP_SECONDS = 1
@@ -44,6 +45,7 @@ STOP_SECONDS = 1
 KEEP_ALIVE_SECONDS = 15
 """A phone that reads one notice after another keeps its connection."""
 LOCK_NAME = "run.lock"
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what --host says for all networks
 BACKLOG = 256
 CONNECTIONS_MAX = 512
 """Open connections; a hotspot of a Pi serves some thirty phones of six connections each."""
@@ -115,7 +117,7 @@ async def _run_blind(options: argparse.Namespace, clock: Clock, listeners: Liste
         identity = await store.identity()
         context = tls_context(ensure_certificates(options.data, _own_hosts(), _now(clock)))
         with await _sync_listener(options, PeerStore(store.database)) as peers_listener:
-            sync = await blind_sync(store, options.data, clock, peers_listener)
+            sync = await blind_sync(store, options.data, clock, peers_listener, discovery=_discovery(options, clock))
             application = create_blind_app(store, sync, clock)
             async with blind_running(store, sync, clock), _answering(application, listeners, context):
                 print(f"{identity.name} is up, a store that can't read what it keeps.")
@@ -135,7 +137,7 @@ async def _serve(node: Node, options: argparse.Namespace, listeners: Listeners, 
 
     radio = await _radio(node, options.radio, options.region)
     with await _sync_listener(options, node.store.peers) as peers_listener:
-        sync = await member_sync(node, peers_listener)
+        sync = await member_sync(node, peers_listener, discovery=_discovery(options, node.clock))
         async with serving(node, listeners, context, radio, sync):
             await _announce(node, listeners, options.host)
             watched = asyncio.create_task(_renew(options.data, node.clock, context), name="certificates: renew")
@@ -172,6 +174,15 @@ def only_here(folder: Path) -> Iterator[None]:
         except BlockingIOError:
             raise ConflictError(f"A node runs from {folder} already. Stop it, or choose another --data DIR.") from None
         yield
+
+
+def _discovery(options: argparse.Namespace, clock: Clock) -> "Discovery | None":
+    """Looks for peers around, for a node that is open to its networks at all."""
+    from app.sync.discovery import Discovery, Neighborhood, Tunnels
+
+    if options.host not in EVERYWHERE:
+        return None
+    return Discovery(Tunnels(), Neighborhood(), clock.monotonic_ms, is_hidden=options.hidden)
 
 
 async def _sync_listener(options: argparse.Namespace, peers: PeerStore) -> socket.socket:
@@ -332,7 +343,7 @@ async def _announce(node: Node, listeners: Listeners, host: str) -> None:
 
 def _shown(host: str) -> list[str]:
     """The names under which a person finds what listens on `host`."""
-    everywhere = host in ("0.0.0.0", "::")  # noqa: S104 - a comparison
+    everywhere = host in EVERYWHERE
     return ["localhost", *own_addresses()] if everywhere else [host]
 
 

@@ -161,15 +161,28 @@ class Discovery:
     """All candidates, asked for at most twice a minute."""
 
     def __init__(
-        self, tunnels: Tunnels, neighborhood: Neighborhood, monotonic_ms: Callable[[], int], port: int = DEFAULT_PORT
+        self,
+        tunnels: Tunnels,
+        neighborhood: Neighborhood,
+        monotonic_ms: Callable[[], int],
+        port: int = DEFAULT_PORT,
+        *,
+        is_hidden: bool = False,
     ) -> None:
         self._tunnels = tunnels
         self._neighborhood = neighborhood
         self._monotonic_ms = monotonic_ms
         self._port = port
+        self._is_hidden = is_hidden
         self._hosts: list[str] = []
         self._asked_ms: int | None = None
         self._lock = asyncio.Lock()
+
+    @contextlib.asynccontextmanager
+    async def watching(self, port: int | None, hosts: Sequence[str]) -> AsyncIterator[None]:
+        """Look around for the length of the block, and say where this node listens, unless it is hidden."""
+        async with self._neighborhood.watching(None if self._is_hidden else port, hosts):
+            yield
 
     async def candidates(self) -> list[Address]:
         """Where a peer may be: neighbors first."""

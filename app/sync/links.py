@@ -23,7 +23,7 @@ from app.sync.address import Address, parse_address
 from app.sync.certificate import peer_id_of, public_key_of
 from app.sync.home import Home
 from app.sync.log import Placed
-from app.sync.message import BlobName, Bye
+from app.sync.message import BlobName, Bye, Role
 from app.sync.pairing import welcome
 from app.sync.redial import REPLACED_TRIES, pause_s
 from app.sync.runner import Runner
@@ -35,6 +35,8 @@ STRANGERS_PER_HOST_MAX = 8
 """One machine alone takes not all of these places."""
 WATCH_S = 0.5
 """How soon a peer is let go that another process removed; the check is one pragma."""
+CANDIDATES_MAX = 32
+"""Addresses that are tried for an absent peer beside its own, each of them with a handshake."""
 CROSSING_MS = 20_000
 """Two calls of one pair within this time may have crossed; later, the newer one says that the older is lost."""
 STEADY_MS = 60_000
@@ -81,8 +83,12 @@ class Links:
         listener: socket.socket | None,
         patience: Patience | None = None,
         rng: random.Random | None = None,
+        candidates: Callable[[], Awaitable[Sequence[Address]]] | None = None,
     ) -> None:
         self._home = home
+        self._candidates = candidates
+        self._found: dict[bytes, Address] = {}
+        self.has_peers = asyncio.Event()
         self._start = start
         self._listener = listener
         self._patience = patience or Patience()
@@ -142,6 +148,14 @@ class Links:
             if peer is not None and peer.index != via:
                 link.runner.tell(blobs)
 
+    def blind_and_alike(self) -> dict[bytes, Runner]:
+        """The sessions with blind peers that say they hold what is here: what they say can be put to the proof."""
+        return {
+            peer_id: link.runner
+            for peer_id, link in self._live.items()
+            if link.runner.tally.alike and peer_id in self._peers and self._peers[peer_id].role is Role.BLIND
+        }
+
     def start_over(self) -> None:
         """All sessions begin anew: something was missed that they should have passed on."""
         for link in self._live.values():
@@ -156,6 +170,8 @@ class Links:
             self._context = server_context(self._home.key, [*pins[0], *pins[1]])
         self._invitations = {invitation.certificate: invitation for invitation in invitations}
         self._peers, before = peers, self._peers
+        if peers:
+            self.has_peers.set()
         for peer_id in before.keys() - peers.keys():
             self._forget(peer_id)
         for peer_id in peers.keys() - self._dialing.keys():
@@ -282,9 +298,24 @@ class Links:
                 return await self._reach_at(parse_address(text), context)
             except PeerError as error:
                 faults.append(f"{text}: {error.message}")
+        for address in await self._elsewhere(peer):
+            with contextlib.suppress(PeerError):  # most of them are somebody else
+                stream = await self._reach_at(address, context)
+                self._found[peer.peer_id] = address
+                return stream
         if faults and peer.peer_id not in self._live:
             await self._note(self._home.peers.unreachable(peer.peer_id, " ".join(faults)))
         return None
+
+    async def _elsewhere(self, peer: Peer) -> list[Address]:
+        """Where else it may be: where it was found before, then candidates that no other peer was found at."""
+        if self._candidates is None:
+            return []
+        taken = {address for peer_id, address in self._found.items() if peer_id != peer.peer_id}
+        taken |= {parse_address(text) for text in peer.addresses}
+        before = [self._found[peer.peer_id]] if peer.peer_id in self._found else []
+        named = [address for address in await self._candidates() if address not in taken]
+        return list(dict.fromkeys([*before, *named]))[:CANDIDATES_MAX]
 
     async def _reach_at(self, address: Address, context: ssl.SSLContext) -> Stream:
         stream = await dial(address.host, address.port, context, self._patience)

@@ -21,6 +21,7 @@ from app.core.envelope import EnvelopeId
 from app.core.keys import SpaceId, derive_epoch_keys
 from app.feed import Feed, Lagged
 from app.founding import Node
+from app.hotspot.addresses import own_addresses
 from app.store.blind import BlindStore
 from app.store.blobs import QUOTA_BYTES, BlobStore
 from app.store.envelopes import Entry
@@ -28,15 +29,20 @@ from app.store.peers import Peer, PeerStore
 from app.sync.blind_log import BlindLog
 from app.sync.blob_desk import Desk, Send
 from app.sync.blobs import Blobs
+from app.sync.discovery import Discovery
 from app.sync.home import Granting, Home, sync_key
 from app.sync.links import Links
 from app.sync.log import Placed
 from app.sync.member_log import MemberLog
 from app.sync.message import SALT_BYTES, SPACE_HASH_BYTES, BlobName, EpochShare, Hello, Role
+from app.sync.proof import draw_challenge
 from app.sync.runner import Runner, Surroundings
 from app.sync.session import Session
 from app.sync.tls import Patience, Stream
 
+CHALLENGE_MS = 3_600_000
+"""Between two proofs of one peer: whoever throws away a tenth is caught within the hour, all but surely."""
+LOOK_S = 5.0
 RESTART_S = 5.0
 """After an error that should not be."""
 _SPACE_DOMAIN = b"tntn sync space 1\0"
@@ -56,12 +62,17 @@ class Sync:
         node: Node | None = None,
         patience: Patience | None = None,
         rng: random.Random | None = None,
+        discovery: Discovery | None = None,
     ) -> None:
         self.home = home
-        self.links = Links(home, self._start, listener, patience, rng)
+        self.links = Links(
+            home, self._start, listener, patience, rng, None if discovery is None else discovery.candidates
+        )
+        self._discovery = discovery
         self._blobs = blobs
         self._listener = listener
         self._node = node
+        self._rng = rng or random.SystemRandom()
         self._fresh: list[Entry] = []
         self._claims: set[BlobAddress] = set()
 
@@ -79,8 +90,21 @@ class Sync:
             await self.home.peers.listens(self._listener.getsockname()[1])
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.links.run(), name="sync: links")
+            if self._discovery is not None:
+                tasks.create_task(self._discover(self._discovery), name="sync: discovery")
             if self._node is not None:
                 tasks.create_task(self._follow(self._node.feed), name="sync: feed")
+                tasks.create_task(self._challenge(), name="sync: challenge")
+
+    async def _discover(self, discovery: Discovery) -> None:
+        """Once there is somebody to find."""
+        await self.links.has_peers.wait()
+        port = None if self._listener is None else self._listener.getsockname()[1]
+        try:
+            async with discovery.watching(port, own_addresses()):
+                await asyncio.Event().wait()
+        except OSError as error:  # no network yet
+            _log.warning("Nodes in this network are not looked for: %s", error)
 
     def _start(self, stream: Stream, peer: Peer, dialed: bool) -> Runner:
         clock = self.home.clock
@@ -100,6 +124,7 @@ class Sync:
             blobs=self._blobs,
             on_new=None if self._node is not None else self.links.spread,
             on_index=lambda index: self.home.peers.moved(peer.peer_id, index),
+            on_proof=lambda proved: self._judged(peer, proved=proved),
             desk=self._desk_for(peer) if peer.photos else None,
         )
         return Runner(session, stream, around)
@@ -114,6 +139,20 @@ class Sync:
         """A peer has these on its disk. A blind node keeps no account of that."""
         if self._node is not None:
             await self._node.store.custody.hold(ids, index, self.home.clock.now_ms())
+
+    async def _judged(self, peer: Peer, *, proved: bool) -> None:
+        await self.home.peers.judged(peer.peer_id, self.home.clock.now_ms(), proved=proved)
+
+    async def _challenge(self) -> None:
+        """Put each blind peer to the proof now and then, as soon as it says that it has everything."""
+        asked_ms: dict[bytes, int] = {}
+        while True:
+            now_ms = self.home.clock.monotonic_ms()
+            for peer_id, runner in self.links.blind_and_alike().items():
+                if peer_id not in asked_ms or now_ms - asked_ms[peer_id] >= CHALLENGE_MS:
+                    asked_ms[peer_id] = now_ms
+                    runner.challenge(await draw_challenge(self.home.log, self._blobs, self._rng))
+            await asyncio.sleep(LOOK_S)
 
     async def _follow(self, feed: Feed) -> None:
         with feed.subscribe() as subscription:
@@ -131,13 +170,23 @@ class Sync:
             self.links.spread([Placed(entry.entry_index, entry.log_number, entry.envelope) for entry in entries], via)
 
 
-async def member_sync(node: Node, listener: socket.socket | None, patience: Patience | None = None) -> Sync:
+async def member_sync(
+    node: Node,
+    listener: socket.socket | None,
+    patience: Patience | None = None,
+    discovery: Discovery | None = None,
+) -> Sync:
     """The sync of a node of the community."""
-    return Sync(await member_home(node), node.store.blobs, listener, node, patience)
+    return Sync(await member_home(node), node.store.blobs, listener, node, patience, discovery=discovery)
 
 
 async def blind_sync(
-    store: BlindStore, data: Path, clock: Clock, listener: socket.socket | None, patience: Patience | None = None
+    store: BlindStore,
+    data: Path,
+    clock: Clock,
+    listener: socket.socket | None,
+    patience: Patience | None = None,
+    discovery: Discovery | None = None,
 ) -> Sync:
     """The sync of a blind node."""
     identity, epochs, peers = await store.identity(), await store.epochs(), PeerStore(store.database)
@@ -154,7 +203,7 @@ async def blind_sync(
         log=BlindLog(store, [epoch.keys for epoch in epochs]),
         clock=clock,
     )
-    return Sync(home, BlobStore(store.database, data, quota_bytes), listener, None, patience)
+    return Sync(home, BlobStore(store.database, data, quota_bytes), listener, None, patience, discovery=discovery)
 
 
 async def member_home(node: Node) -> Home:

@@ -8,6 +8,7 @@ import pytest
 
 from app.clock import ManualClock, SystemClock
 from app.sync import links as links_module
+from app.sync.address import Address, parse_address
 from app.sync.certificate import SyncKey
 from app.sync.message import Bye, Settled
 from app.sync.tls import Stream, client_context, dial
@@ -43,6 +44,23 @@ async def test_a_node_that_only_dials_needs_no_open_port(tmp_path: Path) -> None
         seen = await near.peer(far)
         assert seen.connected_ms is not None
         assert (seen.fault, seen.replaced) == (None, 0)
+
+
+async def test_a_peer_that_moved_is_found_among_candidates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.sync.redial.FIRST_S", 0.02)
+    async with machine(tmp_path, 1) as mill, machine(tmp_path, 2) as barn, machine(tmp_path, 3, listens=False) as far:
+        for near in (mill, barn):
+            await near.pins(far)
+            await far.pins(near, addresses=["127.0.0.1:1"])
+            near.run()
+
+        async def candidates() -> list[Address]:
+            return [parse_address("127.0.0.1:2"), parse_address(mill.address), parse_address(barn.address)]
+
+        far.links._candidates = candidates
+        far.run()
+        await until(lambda: meets(mill, far) and meets(barn, far))
+        assert {str(address) for address in far.links._found.values()} == {mill.address, barn.address}
 
 
 async def test_both_may_dial_and_one_session_stands(tmp_path: Path) -> None:
