@@ -16,7 +16,7 @@ INVITATIONS_MAX = 16
 FAULT_CHARACTERS_MAX = 200
 _COLUMNS = (
     "peer_id, certificate, name, node_index, role, photos, quota_mb, addresses, added_ms, connected_ms, seen_ms,"
-    " replaced, fault"
+    " replaced, fault, proved_ms, unproved_ms"
 )
 
 
@@ -36,6 +36,8 @@ class Peer(msgspec.Struct, frozen=True):
     seen_ms: int | None = None
     replaced: int = 0
     fault: str | None = None
+    proved_ms: int | None = None
+    unproved_ms: int | None = None
 
 
 class OpenInvitation(msgspec.Struct, frozen=True):
@@ -121,6 +123,10 @@ class PeerStore:
     async def moved(self, peer_id: bytes, index: int) -> None:
         """It has another place in the roster: it was restored from a backup."""
         await self._set("node_index = ?1", peer_id, index, None)
+
+    async def judged(self, peer_id: bytes, now_ms: int, *, proved: bool) -> None:
+        """It answered a challenge: it holds what it said, or it doesn't."""
+        await self._set("proved_ms = ?1" if proved else "unproved_ms = ?1", peer_id, now_ms, None)
 
     async def nobody_is_connected(self) -> None:
         """At a start: what a process said that was killed does not hold."""

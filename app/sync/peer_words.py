@@ -32,7 +32,7 @@ def peer_words(peer: Peer, now_ms: int, holds: Mapping[int, int] | None, total: 
         role=role_words(peer),
         state="connected" if is_connected else "away" if runs else "not known",
         seen="now" if is_connected else _seen(peer, now_ms),
-        holds="–" if holds is None else f"{holds.get(peer.index, 0):,} of {total:,}",
+        holds="–" if holds is None else f"{holds.get(peer.index, 0):,} of {total:,}{_proof(peer, now_ms)}",
         id=peer.peer_id.hex()[:ID_CHARACTERS],
         remarks=tuple(_remarks(peer, is_connected=is_connected)),
     )
@@ -54,10 +54,18 @@ def _seen(peer: Peer, now_ms: int) -> str:
     return ago_words(max(0, now_ms - peer.seen_ms))
 
 
+def _proof(peer: Peer, now_ms: int) -> str:
+    if peer.proved_ms is None or peer.proved_ms < (peer.unproved_ms or 0):
+        return ""
+    return f", proved {ago_words(max(0, now_ms - peer.proved_ms))}"
+
+
 def _remarks(peer: Peer, *, is_connected: bool) -> list[str]:
     remarks = []
     if peer.fault is not None and not is_connected:
         remarks.append(peer.fault)
+    if peer.unproved_ms is not None and peer.unproved_ms >= (peer.proved_ms or 0):
+        remarks.append("It could not prove that it holds what it says. Do not count on it, and look at its disk.")
     if peer.replaced:
         remarks.append(
             f"A later connection took the place of one that stood, {_times(peer.replaced)} so far. If that goes on, two"

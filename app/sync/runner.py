@@ -45,6 +45,7 @@ class Machine(Protocol):
     def news(self, entries: Sequence[Placed], now_ms: int) -> list[Effect]: ...
     def tick(self, now_ms: int) -> list[Effect]: ...
     def deadline_ms(self) -> int | None: ...
+    def challenge(self, challenge: Challenge, now_ms: int) -> list[Effect]: ...
 
 
 class BlobDesk(Protocol):
@@ -62,8 +63,8 @@ class BlobDesk(Protocol):
 class Surroundings(msgspec.Struct, frozen=True):
     """What a session works with. `via` is the peer's index by its pin, under which its custody is counted.
 
-    `hold` is told what the peer has on its disk, `on_index` that it has another index by now, `on_new` what came in,
-    where nobody else tells of it.
+    `hold` is told what the peer has on its disk, `on_proof` whether it could prove that, `on_index` that it has another
+    index by now, `on_new` what came in, where nobody else tells of it.
     """
 
     log: Log
@@ -72,6 +73,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     hold: Callable[[Sequence[EnvelopeId], int], Awaitable[None]]
     blobs: Blobs
     on_index: Callable[[int], Awaitable[None]]
+    on_proof: Callable[[bool], Awaitable[None]]
     on_new: Callable[[Sequence[Placed], int], None] | None = None
     desk: Callable[[Callable[[BlobMessage], Awaitable[None]]], BlobDesk] | None = None
 
@@ -85,7 +87,6 @@ class Tally(msgspec.Struct):
     settled: bool = False
     """Both have what the other knows."""
     alike: bool = False
-    proved: int = 0
     word: str | None = None
     """The peer's last word."""
 
@@ -155,6 +156,10 @@ class Runner:
         except PeerError:  # it does not read what it gets
             self.notes["protocol"] += 1
             self.end("protocol")
+
+    def challenge(self, challenge: Challenge) -> None:
+        """Ask the peer to prove that it holds these, unless it is at one already."""
+        self._do(self._machine.challenge(challenge, self._around.now_ms()))
 
     def tell(self, blobs: Sequence[BlobName]) -> None:
         """These blobs are new here: the peer hears of them."""
@@ -319,10 +324,9 @@ class Runner:
         ours = await prove(challenge, self._around.log, self._around.blobs)
         if not ours:
             return  # something named has gone here meanwhile: nothing is shown by either answer
-        if digest == ours:
-            self.tally.proved += 1
-        else:
+        if digest != ours:
             self.notes["not-proved"] += 1
+        await self._around.on_proof(digest == ours)
 
     def _send(self, message: Message) -> None:
         frame = encode_message(message)

@@ -64,6 +64,9 @@ async def test_what_becomes_of_a_peer(peers: PeerStore) -> None:
     await peers.connected(NAS.peer_id, 4000, replaces=True)
     await peers.disconnected(NAS.peer_id, 5000, "x" * 500)
     assert (await peers.all())[0] == replace(NAS, seen_ms=5000, replaced=1, fault="x" * 200)
+    await peers.judged(NAS.peer_id, 6000, proved=True)
+    await peers.judged(NAS.peer_id, 7000, proved=False)
+    assert ((await peers.all())[0].proved_ms, (await peers.all())[0].unproved_ms) == (6000, 7000)
     await peers.moved(NAS.peer_id, 9)
     assert (await peers.all())[0].index == 9
     assert (await peers.all())[1] == FARM

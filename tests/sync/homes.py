@@ -20,7 +20,7 @@ from app.sync.effects import Append, Effect, Send, Settled
 from app.sync.home import Granting, Home
 from app.sync.links import Links
 from app.sync.log import Placed, Vector
-from app.sync.message import Entries, EntryRun, EpochShare, Held, Message, Role
+from app.sync.message import Challenge, Entries, EntryRun, EpochShare, Held, Message, Role
 from app.sync.runner import Runner, Surroundings
 from app.sync.tls import Patience, Stream
 
@@ -128,6 +128,9 @@ class Telling:
         runs = tuple(EntryRun(placed.index, placed.number, (placed.envelope,)) for placed in entries)
         return [Send(Entries(runs))] if runs else []
 
+    def challenge(self, challenge: Challenge, now_ms: int) -> list[Effect]:
+        return [Send(challenge)]
+
     def tick(self, now_ms: int) -> list[Effect]:
         return []
 
@@ -192,6 +195,7 @@ class Machine:
         around = Surroundings(
             *(self.log, peer.index, self.home.clock.monotonic_ms, _hold_nothing, NoBlobs()),
             lambda index: self.home.peers.moved(peer.peer_id, index),
+            lambda proved: self.home.peers.judged(peer.peer_id, 0, proved=proved),
         )
         return Runner(Telling(self.log), stream, around)
 

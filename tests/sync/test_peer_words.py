@@ -44,3 +44,11 @@ def test_roles_and_what_does_not_travel() -> None:
 
 def test_a_blind_node_keeps_no_account() -> None:
     assert peer_words(NAS, 0, None, 0, runs=True).holds == "–"
+
+
+def test_what_was_proved_and_what_was_not() -> None:
+    assert words(replace(NAS, proved_ms=10_000_000 - 7_200_000)).holds == "1,234 of 10,000, proved 2 h ago"
+    failed = words(replace(NAS, proved_ms=5, unproved_ms=6))
+    assert failed.holds == "1,234 of 10,000"
+    assert "could not prove" in failed.remarks[0]
+    assert words(replace(NAS, proved_ms=6, unproved_ms=5)).remarks == ()

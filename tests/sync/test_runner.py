@@ -68,6 +68,9 @@ class Script:
     def news(self, entries: Sequence[Placed], now_ms: int) -> list[Effect]:
         return [Note("news")]
 
+    def challenge(self, challenge: Challenge, now_ms: int) -> list[Effect]:
+        return [Send(challenge)]
+
     def tick(self, now_ms: int) -> list[Effect]:
         self.ticks += 1
         self.due_ms = None
@@ -105,6 +108,7 @@ class Bench:
         self.far = far
         self.held: list[tuple[list[EnvelopeId], int]] = []
         self.indexes: list[int] = []
+        self.proofs: list[bool] = []
         self.task: asyncio.Task[str | None] | None = None
 
     def run(self) -> None:
@@ -129,7 +133,11 @@ async def bench(script: Script, *, desk: "Counter | None" = None) -> AsyncIterat
         async def on_index(index: int) -> None:
             made.indexes.append(index)
 
-        around = Surroundings(log, 5, lambda: 0, hold, NoBlobs(), on_index, desk=None if desk is None else desk.opened)
+        async def on_proof(proved: bool) -> None:
+            made.proofs.append(proved)
+
+        opened = None if desk is None else desk.opened
+        around = Surroundings(log, 5, lambda: 0, hold, NoBlobs(), on_index, on_proof, desk=opened)
         made = Bench(Runner(script, near, around), script, log, far)
         made.run()
         try:
@@ -223,7 +231,14 @@ async def test_proofs_are_given_and_judged() -> None:
     async with bench(Script(*asked, ReadVector())) as made:
         await until(lambda: len(made.script.results) == 3)
         assert [result for _, result in made.script.results[:2]] == [right, b""]
-        assert (made.runner.tally.proved, made.runner.notes["not-proved"]) == (1, 1)
+        assert (made.proofs, made.runner.notes["not-proved"]) == ([True, False], 1)
+
+
+async def test_a_challenge_goes_out() -> None:
+    challenge = Challenge(b"n" * 16, (NAME,), ())
+    async with bench(Script()) as made:
+        made.runner.challenge(challenge)
+        assert await made.far.read() == challenge
 
 
 async def test_notes_and_what_is_settled() -> None:

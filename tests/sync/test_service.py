@@ -139,6 +139,32 @@ async def test_a_machine_with_another_index_than_its_pin_is_followed(
                 await eventually(lambda: _all_kept_by_two(node))
 
 
+async def test_a_blind_node_proves_what_it_holds_and_one_that_threw_things_away_cannot(
+    node: Node, tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.sync.service.LOOK_S", 0.05)
+    for number in range(20):
+        await post(node, f"Post {number}")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with blind(node, tmp_path / "blind") as cellar:
+            near = await member_sync(node, listener, PATIENCE)
+            far = await blind_sync(cellar, tmp_path / "blind", clock, None, PATIENCE)
+            await pin(near.home, far.home)
+            await pin(far.home, near.home, f"127.0.0.1:{listener.getsockname()[1]}")
+            async with running(near), running(far):
+                await eventually(lambda: _judged(near, proved=True))
+                assert not near.links.notes()["not-proved"]
+                async with cellar.database.write() as tx:
+                    await tx.execute("UPDATE envelopes SET bytes = zeroblob(length(bytes))")
+                monkeypatch.setattr("app.sync.service.CHALLENGE_MS", 0)
+                await eventually(lambda: _judged(near, proved=False))
+
+
+async def _judged(sync: Sync, *, proved: bool) -> bool:
+    (peer,) = await sync.home.peers.all()
+    return (peer.proved_ms if proved else peer.unproved_ms) is not None
+
+
 async def _equal(one: Node, other: Node) -> bool:
     return await one.store.log.names(b"", 1000) == await other.store.log.names(b"", 1000)
 

@@ -19,7 +19,9 @@ CREATE TABLE peers (
   connected_ms INTEGER,                       -- since when; null when it is not
   seen_ms INTEGER,                            -- when it was last there
   replaced INTEGER NOT NULL DEFAULT 0,        -- how often a later connection took the place of one that stood
-  fault TEXT                                  -- why the last attempt ended
+  fault TEXT,                                 -- why the last attempt ended
+  proved_ms INTEGER,                          -- when it last proved that it holds what it said
+  unproved_ms INTEGER                         -- when it last could not
 ) STRICT;
 
 CREATE TABLE peer_invitations (
