@@ -31,6 +31,7 @@ from app.sync import bundle, car
 from app.sync.bundle import BundleKey
 from app.sync.bundle_file import BundleFile
 from app.sync.car import encode_head, encode_header
+from tests.fuzz.sync_peer import hear_peer
 
 CHUNK_BYTES = 7
 """Ports cut what they deliver anywhere."""
@@ -164,4 +165,5 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     ),
     "invitation": _reads(_invitation),
     "backup": _reads(_backup, _sealed_backup, decode_header),
+    "sync": hear_peer,
 }
