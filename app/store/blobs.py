@@ -7,7 +7,7 @@ whole, hashed and synced. What others hold and this node lacks is wanted.
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from errno import EDQUOT, ENOSPC
 from pathlib import Path
@@ -78,25 +78,18 @@ class BlobStore(BlobCustody):
         if not 0 < size <= BLOB_BYTES_MAX or not data or offset < 0 or offset + len(data) > size:
             raise PeerError("A piece of a photo is outside of it.")
         incoming = self._incoming.get(address)
-        if incoming is None or offset == 0:
+        if incoming is None or offset == 0 or offset != incoming.done:
             async with self._counting:
-                self._incoming.pop(address, None)
-                await self._make_room(size)
+                await self._make_room(size, address)
                 incoming = await self._begin(address, offset, size)
-        if offset != incoming.done or size != incoming.size:
-            raise PeerError("A piece of a photo does not follow on the one before.")
-
-        def act() -> None:
-            self._files.write(address, offset, data)
-            incoming.hasher.update(data)
-
+        if size != incoming.size:
+            raise PeerError("A photo has another size than it had a moment ago.")
         with _disk_errors():
             try:
-                await asyncio.to_thread(act)
+                await _to_its_end(asyncio.to_thread(self._write, address, data, incoming))
             except OSError:
                 self._incoming.pop(address, None)
                 raise
-        incoming.done += len(data)
 
     async def finish(self, addresses: Sequence[BlobAddress]) -> list[bool]:
         """For each, whether it is held now: whole, hashed and on the disk. What has another hash is thrown away."""
@@ -166,13 +159,13 @@ class BlobStore(BlobCustody):
         self._incoming[address] = incoming
         return incoming
 
-    async def _make_room(self, size: int) -> None:
+    async def _make_room(self, size: int, address: BlobAddress | None = None) -> None:
         """Quota and disk are looked at anew after every batch, and before anything is refused."""
         if not self._swept:
             self._swept = True
             await asyncio.to_thread(self._files.sweep, time.time())
         if self._room_bytes is None or self._room_bytes < size:
-            under_way = sum(incoming.size for incoming in self._incoming.values())
+            under_way = sum(incoming.size for name, incoming in self._incoming.items() if name != address)
             quota_bytes = self._quota_bytes - await self.used_bytes() - under_way - self._adding_bytes
             with _disk_errors():
                 disk_bytes = await asyncio.to_thread(self._files.free_bytes) - self._reserve_bytes
@@ -182,6 +175,11 @@ class BlobStore(BlobCustody):
             if disk_bytes < size:
                 raise StoreFullError("This node's disk is nearly full: it takes no more photos.")
         self._room_bytes -= size
+
+    def _write(self, address: BlobAddress, data: bytes, incoming: "_Incoming") -> None:
+        self._files.write(address, incoming.done, data)
+        incoming.hasher.update(data)
+        incoming.done += len(data)
 
     def _finish(self, addresses: Sequence[BlobAddress]) -> dict[BlobAddress, int]:
         """In a thread: those that are sound, under their names, with their sizes."""
@@ -224,7 +222,7 @@ class BlobStore(BlobCustody):
         """A disk syncs several files in one go: as many threads, a slice of the things for each."""
         slices = [things[start::THREADS] for start in range(min(THREADS, len(things)))]
         done: dict[BlobAddress, int] = {}
-        for some in await asyncio.gather(*(asyncio.to_thread(act, some) for some in slices)):
+        for some in await _to_its_end(asyncio.gather(*(asyncio.to_thread(act, some) for some in slices))):
             done |= some
         return done
 
@@ -235,6 +233,16 @@ class _Incoming(msgspec.Struct):
     hasher: "hashlib._Hash"
     done: int
     size: int
+
+
+async def _to_its_end(work: Awaitable[T]) -> T:
+    """A thread cannot be cancelled: whoever was waits for it all the same, before anybody touches its file again."""
+    running = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait({running})
+        raise
 
 
 @contextmanager

@@ -1,8 +1,10 @@
 """Blobs on the disk: whole or on their way, never wrong, never said too early, never beyond the room there is."""
 
+import asyncio
 import hashlib
 import os
 import random
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -136,6 +138,35 @@ async def test_pieces_that_do_not_follow_are_the_peers_fault(blobs: BlobStore) -
             await blobs.write(address, offset, b"x", size)
     await receive(blobs, address, blob)  # from the beginning is always right
     assert await blobs.finish([address]) == [True]
+
+
+async def test_a_cancelled_write_is_whole_before_anybody_goes_on(
+    blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session that ends in the middle of a write leaves a partial that the next one can rely on."""
+    ((address, blob),) = some(1, 3 * PIECE).items()
+    begun, go_on = threading.Event(), threading.Event()
+    write = BlobFiles.write
+
+    def slowly(files: BlobFiles, name: BlobAddress, offset: int, data: bytes) -> None:
+        begun.set()
+        go_on.wait(10)
+        write(files, name, offset, data)
+
+    with monkeypatch.context() as slow:
+        slow.setattr(BlobFiles, "write", slowly)
+        writing = asyncio.create_task(blobs.write(address, 0, blob[:PIECE], len(blob)))
+        await asyncio.to_thread(begun.wait, 10)
+        writing.cancel()
+        await asyncio.sleep(0)
+        assert not writing.done()
+        go_on.set()
+        with pytest.raises(asyncio.CancelledError):
+            await writing
+    assert await blobs.partial(address) == PIECE
+    await receive(blobs, address, blob, PIECE)
+    assert await blobs.finish([address]) == [True]
+    assert await blobs.read(address, 0, len(blob)) == blob
 
 
 async def test_an_empty_and_a_too_large_blob_are_not_taken(blobs: BlobStore) -> None:
