@@ -116,19 +116,19 @@ class Session:
 
     def receive(self, message: Message, now_ms: int) -> list[Effect]:
         """A message of the peer. PeerError when it breaks the protocol: then the session is over."""
+        if self._closed:
+            return []
         self._progress_ms = now_ms
         hear = self._hearing.get(type(message))
         if hear is None or (self._peer is None) != isinstance(message, Hello):
             raise PeerError("The peer sends a message that has no place here.")
-        if self._closed:
-            return []
         return self._go_on(hear(message), now_ms)
 
     def done(self, effect: Effect, result: object, now_ms: int) -> list[Effect]:
         """The result of an effect that has one, in the type that the effect says."""
-        self._progress_ms = now_ms
         if self._closed:
             return []
+        self._progress_ms = now_ms
         return self._go_on(self._take(effect, result), now_ms)
 
     def news(self, entries: Sequence[Placed], now_ms: int) -> list[Effect]:

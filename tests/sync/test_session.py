@@ -200,6 +200,14 @@ def test_a_farewell_ends_it() -> None:
     assert session.tick(10**9) == []
 
 
+def test_what_still_comes_after_the_end_is_nothing() -> None:
+    session = Session(ME, dials=True)
+    session.start()
+    assert session.tick(STALL_MS) == [Note("silent"), Close("silent")]
+    assert session.receive(PEER, STALL_MS) == []
+    assert session.receive(Known(()), STALL_MS) == []
+
+
 def test_silence_counts_from_when_something_is_owed() -> None:
     session = content()
     assert session.deadline_ms() is None
