@@ -105,6 +105,8 @@ class Links:
 
     async def run(self) -> None:
         """Own all links for as long as the node runs."""
+        for left in (self._peers, self._live, self._dialing, self._strangers):  # by a run that ended in an error
+            left.clear()
         await self._home.peers.nobody_is_connected()
         try:
             async with asyncio.TaskGroup() as self._tasks:

@@ -14,6 +14,7 @@ from app.core.record import Kind, Lifetime
 from app.founding import Node, invite, start_node
 from app.store.blind import BlindEpoch, BlindIdentity, BlindStore, found_blind
 from app.store.peers import Peer
+from app.sync.blobs import Blobs
 from app.sync.home import Home
 from app.sync.message import Role
 from app.sync.service import Sync, blind_sync, member_sync
@@ -56,10 +57,9 @@ async def blind(node: Node, folder: Path, index: int = 9) -> AsyncIterator[Blind
         await store.close()
 
 
-async def pin(home: Home, other: Home, *addresses: str) -> None:
-    peer = Peer(
-        *(other.key.peer_id, other.key.certificate, other.name, other.index, other.role, True, None), addresses, 0
-    )
+async def pin(home: Home, other: Home, *addresses: str, photos: bool = True) -> None:
+    known = (other.key.peer_id, other.key.certificate, other.name, other.index, other.role)
+    peer = Peer(*known, photos, None, addresses, 0)
     await home.peers.pin(peer)
 
 
@@ -121,6 +121,29 @@ async def test_a_blind_node_stands_between_two_that_never_meet(node: Node, tmp_p
                 assert middle.home.role is Role.BLIND
 
 
+async def test_photos_travel_to_whom_they_should(node: Node, tmp_path: Path, clock: ManualClock) -> None:
+    """On from the blind node that got them, too, and to nobody who does without."""
+    photos = [bytes([number]) * 150_000 for number in range(6)]
+    await node.store.blobs.add(photos)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        async with joined(node, tmp_path / "second", clock) as other, blind(node, tmp_path / "blind") as cellar:
+            one, two = await member_sync(node, None, PATIENCE), await member_sync(other, None, PATIENCE)
+            middle = await blind_sync(cellar, tmp_path / "blind", clock, listener, PATIENCE)
+            await pin(one.home, middle.home, address)
+            await pin(two.home, middle.home, address, photos=False)
+            await pin(middle.home, one.home)
+            await pin(middle.home, two.home, photos=False)
+            async with running(one), running(two), running(middle):
+                await eventually(lambda: _same_photos(node.store.blobs, middle._blobs))
+                await eventually(lambda: _equal(node, other))
+                assert await other.store.blobs.addresses() == b""
+            await pin(two.home, middle.home, address)
+            await pin(middle.home, two.home)
+            async with running(two), running(middle):
+                await eventually(lambda: _same_photos(node.store.blobs, other.store.blobs))
+
+
 async def test_a_machine_with_another_index_than_its_pin_is_followed(
     node: Node, tmp_path: Path, clock: ManualClock
 ) -> None:
@@ -167,6 +190,10 @@ async def _judged(sync: Sync, *, proved: bool) -> bool:
 
 async def _equal(one: Node, other: Node) -> bool:
     return await one.store.log.names(b"", 1000) == await other.store.log.names(b"", 1000)
+
+
+async def _same_photos(some: Blobs, others: Blobs) -> bool:
+    return await some.addresses() == await others.addresses() != b""
 
 
 async def _settled(*syncs: Sync) -> bool:
