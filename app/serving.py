@@ -17,23 +17,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
 import uvicorn
 import uvloop
 
 from app import founding
 from app.clock import Clock, SystemClock
-from app.errors import ConflictError, InputError
+from app.errors import ConflictError
 from app.founding import Node
 from app.front import Front
 from app.hotspot.addresses import own_addresses
 from app.hotspot.certificates import Certificates, ensure_certificates
 from app.hotspot.suite import hold_tls_to_one_suite
+from app.listeners import BACKLOG, Listeners, open_listeners, open_sync_listener
 from app.renewal import Renewal, renew_identity
 from app.store.blind import is_blind, open_blind
 from app.store.database import store_errors
 from app.store.peers import PeerStore
-from app.sync.address import DEFAULT_PORT
 
 if TYPE_CHECKING:
     from app.radio.supervisor import RadioSupervisor
@@ -46,29 +45,9 @@ KEEP_ALIVE_SECONDS = 15
 """A phone that reads one notice after another keeps its connection."""
 LOCK_NAME = "run.lock"
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 - what --host says for all networks
-BACKLOG = 256
 CONNECTIONS_MAX = 512
 """Open connections; a hotspot of a Pi serves some thirty phones of six connections each."""
 RENEWAL_SECONDS = 24 * 3600
-
-
-class Listeners(msgspec.Struct, frozen=True):
-    """The two sockets of a node."""
-
-    http: socket.socket
-    https: socket.socket
-
-    @property
-    def http_port(self) -> int:
-        return int(self.http.getsockname()[1])
-
-    @property
-    def https_port(self) -> int:
-        return int(self.https.getsockname()[1])
-
-    def close(self) -> None:
-        self.http.close()
-        self.https.close()
 
 
 def run_node(options: argparse.Namespace) -> int:
@@ -116,7 +95,7 @@ async def _run_blind(options: argparse.Namespace, clock: Clock, listeners: Liste
     try:
         identity = await store.identity()
         context = tls_context(ensure_certificates(options.data, _own_hosts(), _now(clock)))
-        with await _sync_listener(options, PeerStore(store.database)) as peers_listener:
+        with await open_sync_listener(options.host, options.sync, PeerStore(store.database)) as peers_listener:
             sync = await blind_sync(store, options.data, clock, peers_listener, discovery=_discovery(options, clock))
             application = create_blind_app(store, sync, clock)
             async with blind_running(store, sync, clock), _answering(application, listeners, context):
@@ -136,7 +115,7 @@ async def _serve(node: Node, options: argparse.Namespace, listeners: Listeners, 
     from app.sync.service import member_sync
 
     radio = await _radio(node, options.radio, options.region)
-    with await _sync_listener(options, node.store.peers) as peers_listener:
+    with await open_sync_listener(options.host, options.sync, node.store.peers) as peers_listener:
         sync = await member_sync(node, peers_listener, discovery=_discovery(options, node.clock))
         async with serving(node, listeners, context, radio, sync):
             await _announce(node, listeners, options.host)
@@ -183,39 +162,6 @@ def _discovery(options: argparse.Namespace, clock: Clock) -> "Discovery | None":
     if options.host not in EVERYWHERE:
         return None
     return Discovery(Tunnels(), Neighborhood(), clock.monotonic_ms, is_hidden=options.hidden)
-
-
-async def _sync_listener(options: argparse.Namespace, peers: PeerStore) -> socket.socket:
-    """Where peers connect: the port that was asked for, or else the one of the last time, or the usual one, or any."""
-    if options.sync is not None:
-        return _listen(options.host, options.sync, "--sync")
-    for port in (await peers.port(), DEFAULT_PORT):
-        if port is not None:
-            with contextlib.suppress(InputError):
-                return _listen(options.host, port, "--sync")
-    return _listen(options.host, 0, "--sync")
-
-
-def open_listeners(host: str, http: int, https: int) -> Listeners:
-    """Both sockets, or InputError that says which port is taken."""
-    opened: list[socket.socket] = []
-    for option, port in (("--http", http), ("--https", https)):
-        try:
-            opened.append(_listen(host, port, option))
-        except InputError:
-            for listener in opened:
-                listener.close()
-            raise
-    return Listeners(*opened)
-
-
-def _listen(host: str, port: int, option: str) -> socket.socket:
-    try:
-        return socket.create_server((host, port), backlog=BACKLOG)
-    except OSError as error:
-        raise InputError(
-            f"Port {port} cannot be opened on {host}: {error.strerror}. Choose another with {option} PORT."
-        ) from error
 
 
 @contextlib.asynccontextmanager

@@ -14,8 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.errors import ConflictError, InputError, StoreError
-from app.serving import only_here, open_listeners
+from app.errors import ConflictError, StoreError
+from app.serving import only_here
 
 STOP_SECONDS_MAX = 2.0
 SUITE = "TLS_AES_256_GCM_SHA384"
@@ -175,20 +175,6 @@ def test_a_stop_with_open_connections_is_clean_and_quick(tmp_path: Path, number:
         assert (code, seconds < STOP_SECONDS_MAX) == (0, True)
         assert node.process.stdout is not None
         assert node.process.stdout.read() == ""
-
-
-def test_a_taken_port_is_told_and_the_other_is_let_go() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        with pytest.raises(InputError, match=f"Port {port} cannot be opened.*--https PORT"):
-            open_listeners("127.0.0.1", 0, port)
-
-
-def test_two_free_ports_are_opened() -> None:
-    listeners = open_listeners("127.0.0.1", 0, 0)
-    assert len({listeners.http_port, listeners.https_port, 0}) == 3
-    listeners.http.close()
-    listeners.https.close()
 
 
 def test_a_folder_runs_one_node_at_a_time(tmp_path: Path) -> None:

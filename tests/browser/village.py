@@ -10,7 +10,8 @@ import httpx
 from app.clock import minutes_of
 from app.founding import Node
 from app.hotspot.certificates import ensure_certificates
-from app.serving import open_listeners, serving, tls_context
+from app.listeners import open_listeners
+from app.serving import serving, tls_context
 from tests.people import Person
 
 
