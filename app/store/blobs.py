@@ -59,19 +59,23 @@ class BlobStore(BlobCustody):
 
     async def read(self, address: BlobAddress, offset: int, limit: int) -> bytes:
         """At most `limit` bytes of a blob. NotFoundError when it is not held, or its file was taken away."""
-        size = await self.size(address)
-        if size is not None:
-            with _disk_errors():
-                found = await asyncio.to_thread(self._files.read, address, offset, min(limit, max(size - offset, 0)))
-            if found is not None:
-                return found
+        with _disk_errors():
+            found = await asyncio.to_thread(self._files.read, address, offset, limit)
+        if found is not None:
+            return found
+        if await self.size(address) is not None:
             await self.forget(address)
         raise NotFoundError("This photo is not on this node.")
 
-    async def partial(self, address: BlobAddress) -> int:
-        """How many bytes of a blob that is not held yet are here."""
+    async def partials(self, addresses: Sequence[BlobAddress]) -> list[int | None]:
+        """For each, how many bytes of it are here; None when it is held."""
+        held = await self._held(addresses)
+
+        def act() -> list[int | None]:
+            return [None if address in held else self._files.partial_bytes(address) for address in addresses]
+
         with _disk_errors():
-            return await asyncio.to_thread(self._files.partial_bytes, address)
+            return await asyncio.to_thread(act)
 
     async def write(self, address: BlobAddress, offset: int, data: bytes, size: int) -> None:
         """The next piece of a blob of `size` bytes. PeerError when it does not fit on, StoreFullError at the quota."""

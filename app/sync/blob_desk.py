@@ -122,24 +122,23 @@ class Desk:
     async def _ask(self) -> None:
         while True:
             self._asking.clear()
-            while (blob := self._fetching.next()) is not None:
-                await self._ask_for(blob)
+            while blobs := self._fetching.next():
+                await self._ask_for(blobs)
             try:
                 async with asyncio.timeout(LOOK_AGAIN_SECONDS if self._fetching.waiting else None):
                     await self._asking.wait()
             except TimeoutError:
                 continue
 
-    async def _ask_for(self, blob: BlobName) -> None:
-        address = BlobAddress(blob.address)
-        if await self._blobs.size(address) is not None:
-            self._fetching.release(address)
-            return
-        want = self._fetching.ask(blob, await self._blobs.partial(address))
-        if want is None:
-            self._whole.put_nowait(blob)
-        else:
-            await self._send(want)
+    async def _ask_for(self, blobs: Sequence[BlobName]) -> None:
+        here = await self._blobs.partials([BlobAddress(blob.address) for blob in blobs])
+        for blob, offset in zip(blobs, here, strict=True):
+            if offset is None:
+                self._fetching.release(BlobAddress(blob.address))
+            elif (want := self._fetching.ask(blob, offset)) is None:
+                self._whole.put_nowait(blob)
+            else:
+                await self._send(want)
 
     async def _finish(self) -> None:
         while True:

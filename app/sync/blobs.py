@@ -21,8 +21,8 @@ class Blobs(Protocol):
         """At most `limit` bytes of a blob held here. NotFoundError when it is not."""
         ...
 
-    async def partial(self, address: BlobAddress) -> int:
-        """How many bytes of a blob that is not held yet are here: from there it is asked for."""
+    async def partials(self, addresses: Sequence[BlobAddress]) -> Sequence[int | None]:
+        """For each, how many bytes of it are here, from where it is asked for; None when it is held."""
         ...
 
     async def write(self, address: BlobAddress, offset: int, data: bytes, size: int) -> None:

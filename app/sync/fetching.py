@@ -46,6 +46,7 @@ class Fetching:
     def __init__(self, claims: set[BlobAddress]) -> None:
         self._claims = claims
         self._waiting: deque[BlobName] = deque()
+        self._claimed: dict[BlobAddress, BlobName] = {}
         self._asked: dict[BlobAddress, _Asked] = {}
         self._finishing: dict[BlobAddress, _Asked] = {}
         self._outstanding_bytes = 0
@@ -53,7 +54,7 @@ class Fetching:
     @property
     def is_idle(self) -> bool:
         """Nothing is on its way, nothing waits."""
-        return not (self._waiting or self._asked or self._finishing)
+        return not (self._waiting or self._claimed or self._asked or self._finishing)
 
     @property
     def waiting(self) -> int:
@@ -62,39 +63,44 @@ class Fetching:
 
     def offer(self, blobs: Sequence[BlobName]) -> None:
         """These are what the peer has and this node lacks, in the order in which they are wanted; no others wait."""
-        under_way = self._asked.keys() | self._finishing.keys()
+        under_way = self._claimed.keys() | self._asked.keys() | self._finishing.keys()
         wanted = (blob for blob in blobs[:WAITING_MAX] if blob.address not in under_way)
         self._waiting = deque(wanted)
 
-    def next(self) -> BlobName | None:
-        """The one to ask for now: claimed for this session. None while the window is full or nothing is free."""
-        if len(self._asked) >= ASKS_MAX:
-            return None
+    def next(self) -> list[BlobName]:
+        """Those to ask for now, claimed for this session: as many as the window takes and nobody else has claimed."""
+        claimed: list[BlobName] = []
         for _ in range(len(self._waiting)):
-            blob = self._waiting[0]
-            if self._asked and self._outstanding_bytes + blob.size > WINDOW_BYTES:
-                return None
+            blob, busy = self._waiting[0], len(self._asked) + len(self._claimed)
+            if busy >= ASKS_MAX or (busy and self._outstanding_bytes + blob.size > WINDOW_BYTES):
+                break
             self._waiting.popleft()
-            if BlobAddress(blob.address) not in self._claims:
-                self._claims.add(BlobAddress(blob.address))
-                return blob
-            self._waiting.append(blob)
-        return None
+            address = BlobAddress(blob.address)
+            if address in self._claims:
+                self._waiting.append(blob)
+                continue
+            self._claims.add(address)
+            self._claimed[address] = blob
+            self._outstanding_bytes += blob.size
+            claimed.append(blob)
+        return claimed
 
     def ask(self, blob: BlobName, offset: int) -> BlobWant | None:
         """The question for a claimed blob of which `offset` bytes are here; None when they are all, to be finished."""
         address = BlobAddress(blob.address)
+        del self._claimed[address]
         start = offset if offset <= blob.size else 0
+        self._outstanding_bytes -= start
         asked = _Asked(blob.size, start, start)
         if start == blob.size:
             self._finishing[address] = asked
             return None
         self._asked[address] = asked
-        self._outstanding_bytes += blob.size - start
         return BlobWant(blob.address, start, blob.size - start)
 
     def release(self, address: BlobAddress) -> None:
         """A claimed blob that need not be asked for: it came by another way."""
+        self._outstanding_bytes -= self._claimed.pop(address).size
         self._claims.discard(address)
 
     def piece(self, piece: BlobPiece) -> Arrived | None:
@@ -142,7 +148,8 @@ class Fetching:
 
     def close(self) -> None:
         """The session is over: what it had claimed is free for others."""
-        self._claims.difference_update(self._asked, self._finishing)
+        self._claims.difference_update(self._claimed, self._asked, self._finishing)
+        self._claimed.clear()
         self._asked.clear()
         self._finishing.clear()
         self._waiting.clear()

@@ -81,9 +81,9 @@ async def test_a_partial_that_the_power_spoilt_is_thrown_away(database: Database
     killed = BlobStore(database, tmp_path)
     await receive(killed, address, blob[: 2 * PIECE] + bytes(2 * PIECE))  # zeros where nothing was synced
     again = BlobStore(database, tmp_path)
-    assert await again.partial(address) == 4 * PIECE
+    assert await again.partials([address]) == [4 * PIECE]
     assert await again.finish([address]) == [False]
-    assert await again.partial(address) == 0
+    assert await again.partials([address]) == [0]
 
 
 async def test_a_sound_partial_is_hashed_again_and_finished(database: Database, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ async def test_a_sound_partial_is_hashed_again_and_finished(database: Database, 
     for offset in (0, PIECE):
         await killed.write(address, offset, blob[offset : offset + PIECE], len(blob))
     again = BlobStore(database, tmp_path)
-    assert await again.partial(address) == 2 * PIECE
+    assert await again.partials([address]) == [2 * PIECE]
     await receive(again, address, blob, 2 * PIECE)
     assert await again.finish([address]) == [True]
     assert await again.read(address, 0, len(blob)) == blob
@@ -105,7 +105,7 @@ async def test_a_whole_file_that_no_row_knows_is_taken_up_again(blobs: BlobStore
     folder.mkdir(parents=True)
     (folder / address.hex()).write_bytes(blob)
     assert await blobs.size(address) is None
-    assert await blobs.partial(address) == len(blob)
+    assert await blobs.partials([address]) == [len(blob)]
     assert await blobs.finish([address]) == [True]
     assert await blobs.read(address, 0, 5) == blob[:5]
 
@@ -163,7 +163,7 @@ async def test_a_cancelled_write_is_whole_before_anybody_goes_on(
         go_on.set()
         with pytest.raises(asyncio.CancelledError):
             await writing
-    assert await blobs.partial(address) == PIECE
+    assert await blobs.partials([address]) == [PIECE]
     await receive(blobs, address, blob, PIECE)
     assert await blobs.finish([address]) == [True]
     assert await blobs.read(address, 0, len(blob)) == blob

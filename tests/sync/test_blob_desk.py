@@ -165,7 +165,7 @@ async def test_a_wrong_photo_ends_the_session_and_is_not_kept(tmp_path: Path) ->
             await link.run(holds(theirs, 1))
         assert ended.group_contains(PeerError, match="another photo")
         assert await theirs.addresses() == b""
-        assert await theirs.partial(name) == 0
+        assert await theirs.partials([name]) == [0]
 
 
 async def test_at_the_quota_photos_stop_and_the_session_goes_on(tmp_path: Path) -> None:
