@@ -297,12 +297,12 @@ class Links:
         context = client_context(self._home.key, peer.certificate)
         for text in peer.addresses:
             try:
-                return await self._reach_at(parse_address(text), context)
+                return await self._reach_at(peer, parse_address(text), context)
             except PeerError as error:
                 faults.append(f"{text}: {error.message}")
         for address in await self._elsewhere(peer):
             with contextlib.suppress(PeerError):  # most of them are somebody else
-                stream = await self._reach_at(address, context)
+                stream = await self._reach_at(peer, address, context)
                 self._found[peer.peer_id] = address
                 return stream
         if faults and peer.peer_id not in self._live:
@@ -319,9 +319,11 @@ class Links:
         named = [address for address in await self._candidates() if address not in taken]
         return list(dict.fromkeys([*before, *named]))[:CANDIDATES_MAX]
 
-    async def _reach_at(self, address: Address, context: ssl.SSLContext) -> Stream:
+    async def _reach_at(self, peer: Peer, address: Address, context: ssl.SSLContext) -> Stream:
         stream = await dial(address.host, address.port, context, self._patience)
         try:
+            if peer.peer_id in self._live:  # before it hears of this call, and takes it for a better one
+                raise PeerError("It called meanwhile.")
             await stream.greet()
         except BaseException:
             stream.abort()

@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from app.clock import ManualClock, SystemClock
+from app.errors import PeerError
 from app.sync import links as links_module
 from app.sync.address import Address, parse_address
 from app.sync.certificate import SyncKey
 from app.sync.message import Bye, Settled
-from app.sync.tls import Stream, client_context, dial
+from app.sync.tls import Stream, admit, client_context, dial, server_context
 from tests.sync.homes import PATIENCE, Machine, machine, until
 
 pytestmark = pytest.mark.anyio
@@ -87,8 +88,6 @@ async def test_of_two_crossing_calls_that_of_the_smaller_id_stands(tmp_path: Pat
         node.run()
         assert other.listener is not None
         other.listener.setblocking(False)
-        from app.sync.tls import admit, server_context
-
         connection, _ = await asyncio.get_running_loop().sock_accept(other.listener)
         called = await admit(connection, server_context(other.home.key, [node.home.key.certificate]), PATIENCE)
         await called.greet()
@@ -279,3 +278,23 @@ async def test_all_ends_with_the_node(tmp_path: Path) -> None:
         assert asyncio.get_running_loop().time() - begun < 2
         await until(lambda: not far.links._live)
         assert (await near.peer(far)).connected_ms is None
+
+
+async def test_a_call_is_given_up_when_the_peer_called_meanwhile(tmp_path: Path) -> None:
+    """Else a slow dial would end a session that stands, and count a twin that isn't there."""
+    async with machine(tmp_path, 1) as near, machine(tmp_path, 2) as far:
+        assert far.listener is not None
+        far.listener.setblocking(False)
+        await near.pins(far, addresses=[far.address])
+        near.run()
+        connection, _ = await asyncio.get_running_loop().sock_accept(far.listener)  # and the handshake waits
+        called = await connect(far, near)
+        await until(lambda: len(near.links._live) == 1)
+        link = near.links._live[far.home.key.peer_id]
+        answering = await admit(connection, server_context(far.home.key, [near.home.key.certificate]), PATIENCE)
+        with pytest.raises(PeerError, match="turned this node away"):
+            await answering.greet()
+        assert near.links._live[far.home.key.peer_id] is link
+        assert (await near.peer(far)).replaced == 0
+        called.abort()
+        answering.abort()
