@@ -14,8 +14,9 @@ from app.core.keys import DeviceKey, derive_epoch_keys
 from app.errors import InputError, NotFoundError, StoreFullError
 from app.founding import Node, invite, start_node
 from app.radio.span import Span
-from app.store.blind import BlindEpoch, BlindIdentity, found_blind
+from app.store.blind import BlindEpoch, BlindIdentity, found_blind, open_blind
 from app.store.blobs import BlobStore
+from app.store.peers import Peer, PeerStore
 from app.sync import bundle, bundle_file, bundle_writing
 from app.sync.bundle import BundleKey, Manifest
 from app.sync.bundle_file import BundleFile
@@ -23,6 +24,8 @@ from app.sync.bundle_party import Party
 from app.sync.bundle_reading import read_bundle
 from app.sync.bundle_writing import write_bundle
 from app.sync.car import BLOCK_BYTES_MAX, encode_head, encode_header, read_data, read_head, read_header
+from app.sync.home import sync_key
+from app.sync.message import Role
 from app.sync.parties import blind_party, member_party
 from tests.people import NOW_MINUTES, Person
 
@@ -182,6 +185,30 @@ async def test_a_blind_node_carries_what_it_cannot_read(
     assert not brought.known_writer  # it was never paired with this node: its word counts for nothing
     assert (await other.store.boards.totals())[Board.BULLETIN] == 3
     assert await there.blobs.copies() == {1: 2}
+
+
+async def test_a_blind_writer_is_known_by_the_key_that_was_pinned(
+    node: Node, other: Node, blind: Party, person: Person, stick: Path, tmp_path: Path
+) -> None:
+    await fill(node, person)
+    here, there = await member_party(node), await member_party(other)
+    await here.blobs.add(photos(2))
+    await write_bundle(stick, here, NOW_MINUTES)
+    await read_bundle(stick, blind)
+    store = await open_blind(tmp_path / "blind")
+    key = await sync_key(PeerStore(store.database))
+    await store.close()
+    peer = Peer(key.peer_id, key.certificate, "School cellar", BLIND_INDEX, Role.BLIND, True, None, (), 0)
+    await other.store.peers.pin(peer)
+    await write_bundle(stick, blind, NOW_MINUTES)
+    assert (await read_bundle(stick, there)).known_writer
+    assert await there.blobs.copies() == {2: 2}
+    assert await there.roster.index_of("School cellar") == BLIND_INDEX
+    nothing_new = await write_bundle(stick, there, NOW_MINUTES, holder=BLIND_INDEX)
+    assert (nothing_new.entries, nothing_new.blobs) == (1, 0)  # this node's own introduction
+    await write_bundle(stick, msgspec.structs.replace(blind, device=DeviceKey(b"\x09" * 32)), NOW_MINUTES)
+    with pytest.raises(InputError, match="forged"):
+        await read_bundle(stick, there)
 
 
 async def test_a_writer_may_be_introduced_by_its_own_bundle(
