@@ -11,7 +11,6 @@ import contextlib
 import logging
 import random
 import socket
-import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
@@ -19,15 +18,15 @@ import msgspec
 
 from app.errors import PeerError, StoreError
 from app.store.peers import OpenInvitation, Peer
-from app.sync.address import Address, parse_address
 from app.sync.certificate import peer_id_of, public_key_of
 from app.sync.home import Home
 from app.sync.log import Placed
 from app.sync.message import BlobName, Bye, Role
 from app.sync.pairing import welcome
+from app.sync.reaching import Candidates, Reaching
 from app.sync.redial import REPLACED_TRIES, pause_s
 from app.sync.runner import Runner
-from app.sync.tls import Patience, Stream, admit, client_context, dial, server_context
+from app.sync.tls import Patience, Stream, admit, server_context
 
 STRANGERS_MAX = 32
 """Connections whose certificate is not known yet; more are closed unheard."""
@@ -35,8 +34,6 @@ STRANGERS_PER_HOST_MAX = 8
 """One machine alone takes not all of these places."""
 WATCH_S = 0.5
 """How soon a peer is let go that another process removed; the check is one pragma."""
-CANDIDATES_MAX = 32
-"""Addresses that are tried for an absent peer beside its own, each of them with a handshake."""
 CROSSING_MS = 20_000
 """Two calls of one pair within this time may have crossed; later, the newer one says that the older is lost."""
 STEADY_MS = 60_000
@@ -83,11 +80,9 @@ class Links:
         listener: socket.socket | None,
         patience: Patience | None = None,
         rng: random.Random | None = None,
-        candidates: Callable[[], Awaitable[Sequence[Address]]] | None = None,
+        candidates: Candidates | None = None,
     ) -> None:
         self._home = home
-        self._candidates = candidates
-        self._found: dict[bytes, Address] = {}
         self.has_peers = asyncio.Event()
         self._start = start
         self._listener = listener
@@ -96,6 +91,7 @@ class Links:
         self._peers: dict[bytes, Peer] = {}
         self._invitations: dict[bytes, OpenInvitation] = {}
         self._live: dict[bytes, _Link] = {}
+        self._reaching = Reaching(home.key, self._patience, self._live.__contains__, candidates)
         self._called: dict[bytes, asyncio.Event] = {}
         self._dialing: dict[bytes, asyncio.Task[None]] = {}
         self._strangers: Counter[str] = Counter()
@@ -292,43 +288,12 @@ class Links:
         return 0 if tally.settled or tally.moved or lasted_ms > STEADY_MS else tries + 1
 
     async def _reach(self, peer: Peer) -> Stream | None:
-        """The first of its addresses that answers with its certificate."""
-        faults = []
-        context = client_context(self._home.key, peer.certificate)
-        for text in peer.addresses:
-            try:
-                return await self._reach_at(peer, parse_address(text), context)
-            except PeerError as error:
-                faults.append(f"{text}: {error.message}")
-        for address in await self._elsewhere(peer):
-            with contextlib.suppress(PeerError):  # most of them are somebody else
-                stream = await self._reach_at(peer, address, context)
-                self._found[peer.peer_id] = address
-                return stream
-        if faults and peer.peer_id not in self._live:
-            await self._note(self._home.peers.unreachable(peer.peer_id, " ".join(faults)))
-        return None
-
-    async def _elsewhere(self, peer: Peer) -> list[Address]:
-        """Where else it may be: where it was found before, then candidates that no other peer was found at."""
-        if self._candidates is None:
-            return []
-        taken = {address for peer_id, address in self._found.items() if peer_id != peer.peer_id}
-        taken |= {parse_address(text) for text in peer.addresses}
-        before = [self._found[peer.peer_id]] if peer.peer_id in self._found else []
-        named = [address for address in await self._candidates() if address not in taken]
-        return list(dict.fromkeys([*before, *named]))[:CANDIDATES_MAX]
-
-    async def _reach_at(self, peer: Peer, address: Address, context: ssl.SSLContext) -> Stream:
-        stream = await dial(address.host, address.port, context, self._patience)
         try:
-            if peer.peer_id in self._live:  # before it hears of this call, and takes it for a better one
-                raise PeerError("It called meanwhile.")
-            await stream.greet()
-        except BaseException:
-            stream.abort()
-            raise
-        return stream
+            return await self._reaching.reach(peer)
+        except PeerError as error:
+            if error.message and peer.peer_id not in self._live:
+                await self._note(self._home.peers.unreachable(peer.peer_id, error.message))
+            return None
 
     async def _pause(self, peer_id: bytes, tries: int) -> None:
         """Wait, but no longer than until the peer calls."""

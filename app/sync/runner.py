@@ -8,19 +8,18 @@ nothing else.
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Protocol, TypeVar, cast
 
 import msgspec
 
-from app.core.envelope import EnvelopeId
 from app.errors import PeerError, StoreError, TntnError
 from app.sync import effects
-from app.sync.blobs import Blobs
 from app.sync.effects import Effect
-from app.sync.log import Log, Placed
-from app.sync.message import BLOBS_EPOCH, BlobMessage, BlobName, Bye, Challenge, Hello, Message, encode_message
+from app.sync.log import Placed
+from app.sync.message import BlobMessage, BlobName, Bye, Challenge, Hello, Message, encode_message
 from app.sync.proof import prove
+from app.sync.surroundings import BlobDesk, Surroundings, answer, hold_all
 from app.sync.tls import Stream
 
 WORK_MAX = 64
@@ -31,7 +30,6 @@ WRITE_BYTES = 256 << 10
 """Small messages that wait go out together."""
 GOODBYE_S = 1.0
 """For the last word to a peer before the stream ends."""
-KEY_BYTES, ADDRESS_BYTES = 16, 32
 
 E = TypeVar("E", bound=BaseException)
 
@@ -46,36 +44,6 @@ class Machine(Protocol):
     def tick(self, now_ms: int) -> list[Effect]: ...
     def deadline_ms(self) -> int | None: ...
     def challenge(self, challenge: Challenge, now_ms: int) -> list[Effect]: ...
-
-
-class BlobDesk(Protocol):
-    """Who fetches and serves blobs in one session. It sends by the function that it was made with."""
-
-    async def run(self) -> None:
-        """Until it is cancelled."""
-        ...
-
-    async def receive(self, message: BlobMessage) -> None: ...
-    async def offer(self, keys: Sequence[bytes]) -> None: ...
-    def tell(self, blobs: Sequence[BlobName]) -> None: ...
-
-
-class Surroundings(msgspec.Struct, frozen=True):
-    """What a session works with. `via` is the peer's index by its pin, under which its custody is counted.
-
-    `hold` is told what the peer has on its disk, `on_proof` whether it could prove that, `on_index` that it has another
-    index by now, `on_new` what came in, where nobody else tells of it.
-    """
-
-    log: Log
-    via: int
-    now_ms: Callable[[], int]
-    hold: Callable[[Sequence[EnvelopeId], int], Awaitable[None]]
-    blobs: Blobs
-    on_index: Callable[[int], Awaitable[None]]
-    on_proof: Callable[[bool], Awaitable[None]]
-    on_new: Callable[[Sequence[Placed], int], None] | None = None
-    desk: Callable[[Callable[[BlobMessage], Awaitable[None]]], BlobDesk] | None = None
 
 
 class Tally(msgspec.Struct):
@@ -222,11 +190,11 @@ class Runner:
                     self.tally.moved += len(ids)
                     await self._around.hold(ids, self._around.via)
                 case effects.HoldsAll(keys):
-                    await self._hold_all(keys)
+                    await hold_all(keys, self._around)
                 case effects.Proved(challenge, digest):
                     await self._judge(challenge, digest)
                 case _:
-                    self._done(effect, await self._ask(effect))
+                    self._done(effect, await answer(effect, self._around.log, self._around.blobs))
             self._progress.set()
 
     async def _ask_desk(self, desk: BlobDesk) -> None:
@@ -286,39 +254,6 @@ class Runner:
         if self._desk is None:
             raise PeerError("The peer speaks of photos, which the two do not keep for each other.")
         self._for_desk.put_nowait(effect)
-
-    async def _ask(self, effect: Effect) -> object:
-        log = self._around.log
-        match effect:
-            case effects.ReadVector():
-                return await log.vector()
-            case effects.ReadMissing(theirs):
-                return await log.missing(theirs)
-            case effects.Get(index, span, limit):
-                return await log.get(index, span, limit)
-            case effects.Find(ids):
-                return await log.find(ids)
-            case effects.ReadKeys(blobs):
-                return await self._keys(with_blobs=blobs)
-            case effects.Prove(challenge):
-                return await prove(challenge, log, self._around.blobs)
-            case _:
-                raise AssertionError(effect)
-
-    async def _keys(self, *, with_blobs: bool) -> dict[int, bytes]:
-        keys = dict(await self._around.log.keys())
-        if with_blobs:
-            packed = await self._around.blobs.addresses()
-            keys[BLOBS_EPOCH] = b"".join(packed[at : at + KEY_BYTES] for at in range(0, len(packed), ADDRESS_BYTES))
-        return keys
-
-    async def _hold_all(self, keys: Mapping[int, bytes]) -> None:
-        for epoch, packed in keys.items():
-            if epoch == BLOBS_EPOCH:
-                await self._around.blobs.cover(packed, self._around.via)
-            else:
-                ids = [EnvelopeId(packed[at : at + KEY_BYTES]) for at in range(0, len(packed), KEY_BYTES)]
-                await self._around.hold(ids, self._around.via)
 
     async def _judge(self, challenge: Challenge, digest: bytes) -> None:
         ours = await prove(challenge, self._around.log, self._around.blobs)

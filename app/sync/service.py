@@ -36,8 +36,9 @@ from app.sync.log import Placed
 from app.sync.member_log import MemberLog
 from app.sync.message import SALT_BYTES, SPACE_HASH_BYTES, BlobName, EpochShare, Hello, Role
 from app.sync.proof import draw_challenge
-from app.sync.runner import Runner, Surroundings
+from app.sync.runner import Runner
 from app.sync.session import Session
+from app.sync.surroundings import Surroundings
 from app.sync.tls import Patience, Stream
 
 CHALLENGE_MS = 3_600_000

@@ -21,7 +21,8 @@ from app.sync.home import Granting, Home
 from app.sync.links import Links
 from app.sync.log import Placed, Vector
 from app.sync.message import Challenge, Entries, EntryRun, EpochShare, Held, Message, Role
-from app.sync.runner import Runner, Surroundings
+from app.sync.runner import Runner
+from app.sync.surroundings import Surroundings
 from app.sync.tls import Patience, Stream
 
 SPACE = SpaceId(b"s" * 16)
@@ -76,8 +77,8 @@ class NoBlobs:
     async def read(self, address: BlobAddress, offset: int, limit: int) -> bytes:
         raise NotFoundError("There is none.")
 
-    async def partial(self, address: BlobAddress) -> int:
-        return 0
+    async def partials(self, addresses: Sequence[BlobAddress]) -> Sequence[int | None]:
+        return [0] * len(addresses)
 
     async def write(self, address: BlobAddress, offset: int, data: bytes, size: int) -> None:
         raise NotImplementedError

@@ -58,10 +58,10 @@ async def test_a_peer_that_moved_is_found_among_candidates(tmp_path: Path, monke
         async def candidates() -> list[Address]:
             return [parse_address("127.0.0.1:2"), parse_address(mill.address), parse_address(barn.address)]
 
-        far.links._candidates = candidates
+        far.links._reaching._candidates = candidates
         far.run()
         await until(lambda: meets(mill, far) and meets(barn, far))
-        assert {str(address) for address in far.links._found.values()} == {mill.address, barn.address}
+        assert {str(address) for address in far.links._reaching._found.values()} == {mill.address, barn.address}
 
 
 async def test_both_may_dial_and_one_session_stands(tmp_path: Path) -> None:

@@ -32,7 +32,8 @@ from app.sync.effects import (
 from app.sync.log import Placed
 from app.sync.message import BLOBS_EPOCH, BlobGone, BlobMessage, BlobName, Bye, Challenge, Hello, Message, Role
 from app.sync.message import Settled as SettledMessage
-from app.sync.runner import Runner, Surroundings
+from app.sync.runner import Runner
+from app.sync.surroundings import Surroundings
 from app.sync.tls import Stream
 from tests.sync.homes import DictLog, NoBlobs, until
 from tests.sync.streams import two_ends
