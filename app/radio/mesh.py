@@ -33,7 +33,7 @@ from app.radio.frame import (
     envelope_frame_bytes,
     is_control,
 )
-from app.radio.gossip import BACKGROUND_RESERVE, PEOPLE_RESERVE, Gossip, Long
+from app.radio.gossip import Gossip, Long
 from app.radio.logbook import KnownLog, Logbook, LogEntry, LogView
 from app.radio.means import MessageHeard, OwnLogAhead, SendControl, SendEntry, TwinHeard
 from app.radio.outbox import Order, Outbox
@@ -53,6 +53,7 @@ from app.radio.parcel import (
     Transmit,
     prefix_of,
 )
+from app.radio.purses import RESERVES
 from app.radio.repair import Repair
 from app.radio.span import Span, Spans, holds, normal
 from app.radio.vector import Vector
@@ -81,7 +82,7 @@ HELP_FRAMES = (8, 20)
 """Others who hold the object wait so many frames' time, in which the first one would have been heard."""
 CONTROL_RANK = 0.7
 """After alerts and receipts, before what people write: short, rare, and capped for each neighbor."""
-_RESERVES = {Priority.ALERT: 0.0, Priority.PEOPLE: REPAIR_RESERVE, Priority.BACKGROUND: BACKGROUND_RESERVE}
+_ANSWER_RESERVES = RESERVES | {Priority.PEOPLE: REPAIR_RESERVE}
 _AFTER_FLOODING = 0.1
 """Answers go after the new envelopes of their class."""
 
@@ -99,7 +100,7 @@ class _Spot(msgspec.Struct, frozen=True):
 
 
 class Mesh:
-    """The radio machine of one node. `log` holds what is on the disk; `heard` are saved counters.
+    """The radio machine of one node. `log` holds what is on the disk; `heard` and `receipts` are saved counters.
 
     `airtime_ms` prices a frame by its bytes. `frame_bytes_max` is less where the channel's rules allow less.
     """
@@ -114,6 +115,7 @@ class Mesh:
         *,
         log: LogView | None = None,
         heard: Mapping[int, int] | None = None,
+        receipts: Mapping[int, int] | None = None,
         frame_bytes_max: int = FRAME_BYTES_MAX,
     ) -> None:
         self._me = me
@@ -124,9 +126,12 @@ class Mesh:
         self._frame_bytes_max = frame_bytes_max
         self._frame_ms = airtime_ms(frame_bytes_max)
         self._log = Logbook() if log is None else log
-        self._gossip = Gossip(me, link, budget, airtime_ms, rng, repaired=True, frame_bytes_max=frame_bytes_max)
+        self._gossip = Gossip(
+            me, link, budget, airtime_ms, rng, repaired=True, frame_bytes_max=frame_bytes_max, heard=receipts
+        )
         share_ms = NEIGHBOR_SHARE * budget.limit_ms
         self._repair = Repair(me, link, self._log, airtime_ms, rng, neighbor_ms_per_hour=share_ms, heard=heard or {})
+        self._repair.carries(frame_bytes_max)
         self._assembler = Assembler(self._frame_ms, rng)
         self._outbox = Outbox(me, rng, frame_bytes_max)
         self._long = dict(self._long_entries())
@@ -205,6 +210,16 @@ class Mesh:
         self._now_ms = now_ms
         self._gossip.greet(now_ms)
         self._repair.start(now_ms)
+
+    def carries(self, frame_bytes_max: int, now_ms: int) -> None:
+        """The radio is known, and so is the longest frame that it and the rules take, and what a frame costs."""
+        self._now_ms = now_ms
+        self._frame_bytes_max, self._frame_ms = frame_bytes_max, self._airtime_ms(frame_bytes_max)
+        self._gossip.carries(frame_bytes_max)
+        self._repair.carries(frame_bytes_max)
+        self._assembler.carries(self._frame_ms)
+        self._outbox.carries(frame_bytes_max)
+        self._long = dict(self._long_entries())
 
     def fetched(self, prefix: EnvelopePrefix, parcel: Parcel | None) -> None:
         """What was wanted from the disk; None when it is not there."""
@@ -308,6 +323,10 @@ class Mesh:
     def heard_counters(self) -> dict[int, int]:
         """To save every minute or so, and hand to the next machine as `heard`."""
         return self._repair.heard_counters()
+
+    def heard_receipts(self) -> dict[int, int]:
+        """Likewise of receipts, which have counters of their own: for the next machine as `receipts`."""
+        return self._gossip.heard_counters()
 
     def tally(self) -> dict[str, int]:
         """What repair and assembly counted since the start."""
@@ -473,7 +492,7 @@ class Mesh:
         due_ms = min((time for time in times if time is not None), default=None)
         if due_ms is None:
             return None
-        afford_ms = self._affordable_ms(PEOPLE_RESERVE)
+        afford_ms = self._affordable_ms(RESERVES[Priority.PEOPLE])
         return None if afford_ms is None else max(due_ms, afford_ms, self._gossip.answers_until_ms)
 
     def _orders(self) -> list[Order]:
@@ -484,7 +503,7 @@ class Mesh:
             return None
         if not self._outbox.is_at_hand(order):
             return order.due_ms
-        afford_ms = self._affordable_ms(PEOPLE_RESERVE if order.floods else _RESERVES[order.priority])
+        afford_ms = self._affordable_ms((RESERVES if order.floods else _ANSWER_RESERVES)[order.priority])
         if afford_ms is None:
             return None
         quiet_ms = self._gossip.answers_until_ms
