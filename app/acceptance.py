@@ -13,7 +13,7 @@ import aiosqlite
 import msgspec
 
 from app.clock import Clock, is_plausible, minutes_of
-from app.core import boards, directory, weather
+from app.core import boards, directory, overheard, weather
 from app.core.bodies import (
     DeviceIntroduction,
     NodeIntroduction,
@@ -39,7 +39,7 @@ from app.core.record import (
 from app.errors import ConflictError, DecodeError, ForbiddenError
 from app.feed import Feed
 from app.store import NodeIdentity, Store
-from app.store.envelopes import Origin, Parked, Placement, Statement
+from app.store.envelopes import Appended, Origin, Parked, Placement, Statement
 
 FUTURE_MINUTES_MAX = 48 * 60
 """A record this far ahead of the node's clock waits until its time has come (DESIGN §10)."""
@@ -54,6 +54,8 @@ class Outcome(StrEnum):
     NEW = "new"
     KNOWN = "known"
     PARKED = "parked"
+    OVER = "over"
+    """It was here until its time was over, and is not taken in again."""
 
 
 class ParkReason(StrEnum):
@@ -105,7 +107,12 @@ class Door:
         """
         signed = decode_signed(signed_record)
         await self._check_join(signed.record)
-        return await self.accept(seal(signed, self._epochs[0]), Origin("phone"))
+        acceptance = await self.accept(seal(signed, self._epochs[0]), Origin("phone"))
+        if acceptance.outcome is Outcome.OVER:
+            raise DecodeError(
+                "over", "Its time was over, and this node let go of it. Write it anew if it still counts."
+            )
+        return acceptance
 
     async def accept(self, envelope: bytes, origin: Origin) -> Acceptance:
         """Take one envelope in. DecodeError when it is refused; StoreError when the disk does not take it."""
@@ -149,10 +156,9 @@ class Door:
             appended = await self._store.envelopes.append(statement)
         except ConflictError:
             return await self._park(parked, signed.record, ParkReason.COLLISION, MINUTES_MAX), None
-        outcome = Outcome.NEW if appended.new else Outcome.KNOWN
         return (
             Acceptance(
-                outcome,
+                _outcome_of(appended),
                 name,
                 statement.record_id,
                 appended.entry_index,
@@ -170,7 +176,7 @@ class Door:
                 await self._store.envelopes.unpark(parked.envelope_id)
 
     async def _park(self, parked: Parked, record: Record, reason: ParkReason, due: int) -> Acceptance:
-        if not await self._store.envelopes.park(parked, record.author, reason, due):
+        if not await self._store.envelopes.park(parked, record, reason, due):
             raise DecodeError("limit", "Too many records wait at this node already. Try again later.")
         return Acceptance(Outcome.PARKED, parked.envelope_id, reason=reason)
 
@@ -191,7 +197,7 @@ class Door:
         )
         appended = await self._store.envelopes.append_within(tx, statement)
         return Acceptance(
-            Outcome.NEW if appended.new else Outcome.KNOWN,
+            _outcome_of(appended),
             statement.envelope_id,
             statement.record_id,
             appended.entry_index,
@@ -242,6 +248,12 @@ class Door:
                 raise ForbiddenError("This community takes new people by invitation. Ask the keeper of this node.")
 
 
+def _outcome_of(appended: Appended) -> Outcome:
+    if appended.gone:
+        return Outcome.OVER
+    return Outcome.NEW if appended.new else Outcome.KNOWN
+
+
 def place(record: Record, identity: RecordId, *, by_node: bool) -> Placement | None:
     """Where a record stands; None for kinds that stand on no board and for bodies that cannot be read.
 
@@ -255,6 +267,7 @@ def place(record: Record, identity: RecordId, *, by_node: bool) -> Placement | N
         match record.kind:
             case Kind.POST:
                 post = boards.decode_post(record.body)
+                heard = overheard.source_id_of(record.body) if by_node else None
                 return Placement(
                     boards.Board.BULLETIN,
                     newest_first,
@@ -262,6 +275,8 @@ def place(record: Record, identity: RecordId, *, by_node: bool) -> Placement | N
                     post.text,
                     None,
                     hidden_after,
+                    None if heard is None else overheard.SOURCE,
+                    heard,
                     answers=record.ref is not None,
                 )
             case Kind.DIRECTORY:

@@ -15,6 +15,7 @@ from litestar.openapi.spec import License
 from app.assets import Assets
 from app.clock import is_plausible, minutes_of
 from app.errors import StoreError, TntnError
+from app.expiry import Expiry
 from app.feed import BoardsChanged
 from app.founding import Node
 from app.front import UPLOAD_BYTES_MAX, Application, Front
@@ -96,6 +97,7 @@ async def running(node: Node, radio: RadioSupervisor | None = None) -> AsyncIter
         started = [
             tasks.create_task(_watch(node), name="feed: watch"),
             tasks.create_task(_sweep(node), name="boards: sweep"),
+            tasks.create_task(Expiry(node.store, node.clock, node.feed).run(), name="expiry"),
         ]
         if radio is not None:
             started.append(tasks.create_task(radio.run(), name="radio"))
