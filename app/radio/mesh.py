@@ -402,7 +402,10 @@ class Mesh:
     def _hear_old(self, prefix: EnvelopePrefix, frame: EnvelopeFrame | SymbolFrame, now_ms: int) -> None:
         """It is on the disk, and left the table long ago. Whoever says it anew may not know that it is anywhere."""
         self._events += [Held(prefix, node) for node in sorted({frame.sender, frame.entry} - {self._me})]
-        if frame.hops == HOPS_MAX or now_ms - self._acknowledged.get(prefix, -ACKNOWLEDGE_MS) < ACKNOWLEDGE_MS:
+        if frame.hops == HOPS_MAX:
+            return  # an answer to somebody else
+        self._reject("old")
+        if now_ms - self._acknowledged.get(prefix, -ACKNOWLEDGE_MS) < ACKNOWLEDGE_MS:
             return
         self._acknowledged[prefix] = now_ms
         if len(self._acknowledged) > ACKNOWLEDGED_MAX:
@@ -630,6 +633,7 @@ REFUSALS = frozenset(
     {
         "answers-refused",
         "capped",
+        "checksums-differ",
         "compare-refused",
         "comparisons-given-up",
         "gone-disbelieved",

@@ -1,0 +1,449 @@
+"""What a keeper sees of bad input: a real node, its door, disk and radio machine, and somebody who says false things.
+
+The page is asked as a browser asks it. That all of it stays within bounds of memory and airtime is tested where the
+machines are (test_mesh.py, test_assembly.py, test_repair*.py); here it is counted, and nothing is lost.
+"""
+
+import asyncio
+import contextlib
+import random
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+
+import anyio
+import httpx
+import pytest
+
+from app.acceptance import Acceptance
+from app.clock import ManualClock
+from app.core.envelope import envelope_id, seal
+from app.core.keys import DeviceKey, derive_epoch_keys, device_id_of
+from app.core.membership import RosterNode
+from app.core.record import decode_signed, encode_varint
+from app.founding import Node
+from app.radio import control, supervisor
+from app.radio.assembly import OBJECTS_MAX
+from app.radio.choice import RadioChoice
+from app.radio.control import ControlFrame, Kind, Message, seal_control
+from app.radio.dialects.catalog import DialectName
+from app.radio.dialects.dialect import Event, Heard, Ready, Sent
+from app.radio.fragment import Encoder
+from app.radio.frame import (
+    FRAME_BYTES_MAX,
+    LOG_NUMBER_MAX,
+    EnvelopeFrame,
+    Frame,
+    LinkKeys,
+    NodeIndex,
+    ReceiptFrame,
+    SymbolFrame,
+    decode_frame,
+    encode_frame,
+    is_control,
+)
+from app.radio.parcel import Signal, prefix_of
+from app.radio.profile import EU868
+from app.radio.request import Gone
+from app.radio.span import Portion, Span
+from app.radio.supervisor import RadioSupervisor
+from app.radio.vector import NodeLog, Vector, checksum
+from app.server import create_app
+from app.store.envelopes import Origin
+from tests.people import Person
+
+pytestmark = pytest.mark.anyio
+SOON_S = 20
+STEP_MS = 2_000
+MINUTE = 60_000
+OTHERS = {1: DeviceKey(b"\x11" * 32), 2: DeviceKey(b"\x12" * 32)}
+"""The roster's other nodes."""
+SIGNAL = Signal(-90, 5.0)
+
+
+class Wire:
+    """A radio that is always ready, and its port: what the test says is heard, and what the node says is kept."""
+
+    port = "/dev/radio"
+    fault: str | None = None
+    is_ready = True
+    frame_bytes_max = FRAME_BYTES_MAX
+    floods_itself = False
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self._events: list[Event] = []
+        self.news = asyncio.Event()
+
+    async def connections(self, news: asyncio.Event) -> AsyncGenerator["Wire", None]:
+        self.news = news
+        yield self
+        await asyncio.Event().wait()
+
+    def hear(self, frame: bytes) -> None:
+        self._events.append(Heard(frame, SIGNAL))
+        self.news.set()
+
+    def take(self) -> bytes:
+        return b""
+
+    def write(self, data: bytes) -> None:
+        assert not data
+
+    def open(self, now_ms: int) -> None:
+        self._events.append(Ready())
+
+    def close(self) -> None:
+        pass
+
+    def airtime_ms(self, frame_bytes: int) -> float:
+        return EU868.frame_airtime_ms(frame_bytes)
+
+    def is_clear(self, now_ms: int) -> bool:
+        return True
+
+    def send(self, frame: bytes, now_ms: int) -> None:
+        self.sent.append(frame)
+        self._events.append(Sent(True))
+        self.news.set()
+
+    def receive(self, data: bytes, now_ms: int) -> None:
+        assert not data
+
+    def poll(self, now_ms: int) -> bytes:
+        return b""
+
+    def deadline_ms(self) -> int | None:
+        return None
+
+    def events(self) -> list[Event]:
+        events, self._events = self._events, []
+        return events
+
+
+class Air:
+    """A node's radio, and all that is said to it."""
+
+    def __init__(self, node: Node, clock: ManualClock, link: LinkKeys) -> None:
+        self.node = node
+        self.clock = clock
+        self.link = link
+        self.wire = Wire()
+        self.radio = RadioSupervisor(node, RadioChoice(Wire.port, DialectName.KISS), EU868, random.Random(1))
+        self.radio._link = self.wire  # type: ignore[assignment]
+        self._heard = 0
+
+    async def hear(self, *frames: bytes) -> None:
+        for frame in frames:
+            self.wire.hear(frame)
+        self._heard += len(frames)
+        await eventually(self._is_heard)
+
+    async def _is_heard(self) -> bool:
+        return self.radio.status().heard == self._heard
+
+    async def told(self, sender: int, counter: int, message: Message) -> None:
+        await self.hear(seal_control(ControlFrame(NodeIndex(sender), counter, message), self.link))
+
+    async def said(self, frame: Frame) -> None:
+        await self.hear(encode_frame(frame, self.link))
+
+    async def is_ready(self) -> bool:
+        return self.radio.status().is_ready
+
+    async def counts(self, word: str, number: int) -> None:
+        """Wait until the page says so."""
+
+        async def is_counted() -> bool:
+            return (await self.counted()).get(word) == number
+
+        await eventually(is_counted)
+
+    async def run(self, ms: int) -> float:
+        """Let time pass, step by step; what the node says meanwhile, in ms on air."""
+        before = len(self.wire.sent)
+        for _ in range(ms // STEP_MS):
+            self.clock.advance(STEP_MS)
+            self.wire.news.set()
+            for _ in range(3):
+                await anyio.sleep(0.001)
+        return sum(EU868.frame_airtime_ms(len(frame)) for frame in self.wire.sent[before:])
+
+    async def page(self) -> str:
+        transport = httpx.ASGITransport(create_app(self.node, self.radio))
+        async with httpx.AsyncClient(transport=transport, base_url="https://market.local") as client:
+            return (await client.get("/node")).text
+
+    async def counted(self) -> dict[str, int]:
+        """What the page says was not taken, by word."""
+        details = (await self.page()).partition("<details><summary>Not taken")[2].partition("</details>")[0]
+        found = re.findall(r"<dt>([^<]+)</dt><dd>([\d,]+)</dd>", details)
+        return {word: int(count.replace(",", "")) for word, count in found}
+
+    async def holds(self, envelope: bytes) -> bool:
+        return await self.node.store.envelopes.get(envelope_id(envelope)) is not None
+
+
+async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
+    with anyio.fail_after(SOON_S):
+        while not await condition():  # noqa: ASYNC110 - a thread with the database is waited for
+            await anyio.sleep(0.001)
+
+
+async def kept(air: Air, envelope: bytes) -> None:
+    await eventually(lambda: air.holds(envelope))
+
+
+@pytest.fixture
+async def start(
+    node: Node, clock: ManualClock, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[[], "contextlib.AbstractAsyncContextManager[Air]"]]:
+    """Starts the node's radio; more than once, as a node that was off."""
+    roster = tuple(RosterNode(index, key.public_key, f"Node {index}") for index, key in OTHERS.items())
+    await node.store.devices.enroll(roster, tuple(device_id_of(other.public_key) for other in roster))
+    await node.door.post(person.introduce())
+    epochs = await node.store.node.epoch_keys(node.identity.space_id)
+    link = LinkKeys(node.identity.space_id, tuple(epoch.link for epoch in epochs))
+    monkeypatch.setattr(supervisor, "SAVE_COUNTERS_S", 0.01)
+
+    @contextlib.asynccontextmanager
+    async def started() -> AsyncIterator[Air]:
+        air = Air(node, clock, link)
+        monkeypatch.setattr(supervisor, "speak", lambda *_: air.wire)
+        task = asyncio.create_task(air.radio.run())
+        try:
+            await eventually(air.is_ready)
+            yield air
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    yield started
+
+
+Start = Callable[[], contextlib.AbstractAsyncContextManager[Air]]
+
+
+async def sealed(node: Node, signed_record: bytes) -> bytes:
+    """A record as another node would have sealed it."""
+    epochs = await node.store.node.epoch_keys(node.identity.space_id)
+    return seal(decode_signed(signed_record), epochs[0])
+
+
+def carrying(envelope: bytes, sender: int, number: int, entry: int | None = None) -> EnvelopeFrame:
+    return EnvelopeFrame(NodeIndex(sender), 0, NodeIndex(sender if entry is None else entry), number, envelope)
+
+
+def garbage(seed: int, size: int) -> bytes:
+    """Bytes that look like an envelope from outside."""
+    return b"\x12" + random.Random(seed).randbytes(size - 1)
+
+
+def foreign_frames(link: LinkKeys) -> Iterator[bytes]:
+    """Of another community's nodes, and of other systems on the same channel."""
+    foreign = LinkKeys(link.space_id, (b"\x55" * 32,))
+    envelope = garbage(1, 150)
+    for number in range(1, 21):
+        yield encode_frame(carrying(envelope, 1, number), foreign)
+        yield encode_frame(ReceiptFrame(NodeIndex(1), number, (prefix_of(envelope_id(envelope)),)), foreign)
+        yield encode_frame(ReceiptFrame(NodeIndex(2), number, (), frozenset({NodeIndex(1)})), foreign)
+        symbol = Encoder(garbage(2, 900), FRAME_BYTES_MAX).symbol(number)
+        yield encode_frame(SymbolFrame(NodeIndex(1), 0, NodeIndex(1), 1, symbol), foreign)
+        yield seal_control(ControlFrame(NodeIndex(1), number, Vector(0, 254, (NodeLog(0, 9, 9),))), foreign)
+        yield b"\xff\xff\xff\xff" + random.Random(number).randbytes(12 + number)  # Meshtastic's header
+        yield b"\x40" + random.Random(number).randbytes(20)  # LoRaWAN's unconfirmed uplink
+    yield b""
+    yield bytes(255)
+
+
+async def test_frames_of_other_networks(start: Start, node: Node, person: Person) -> None:
+    true = await sealed(node, person.write("Still here"))
+    async with start() as air:
+        frames = list(foreign_frames(air.link))
+        await air.hear(*frames)
+        counted = await air.counted()
+        assert sum(counted.values()) == len(frames)
+        assert set(counted) == {"mac", "tag", "size", "version"}
+        assert counted["mac"] == 80
+        assert counted["tag"] == 20
+        assert not air.radio.status().neighbors
+        await air.said(carrying(true, 1, 1))
+        await kept(air, true)
+        assert await air.counted() == counted
+
+
+async def test_last_months_frames(start: Start, node: Node, person: Person) -> None:
+    """Counters outlive a restart; keys of an epoch that ended are strangers' keys; envelopes are on the disk."""
+    envelope = await sealed(node, person.write("Last month"))
+    vector = Vector(0, 254, (NodeLog(2, 40, 7),))
+    prefix = prefix_of(envelope_id(envelope))
+    receipt = ReceiptFrame(NodeIndex(2), 5_000, (prefix,))
+    ended = LinkKeys(node.identity.space_id, (derive_epoch_keys(node.identity.space_id, 9, b"\x07" * 32).link,))
+    async with start() as air:
+        await air.told(1, 5_000, vector)
+        await air.said(receipt)
+        await air.said(carrying(envelope, 1, 1))
+        await kept(air, envelope)
+        await saved(node, {1: 5_000})
+    async with start() as air:
+        before = await node.store.boards.totals()
+        for counter in (4_000, 4_999, 5_000):
+            await air.told(1, counter, vector)
+            await air.hear(seal_control(ControlFrame(NodeIndex(1), 9_000 + counter, vector), ended))
+            await air.hear(encode_frame(carrying(envelope, 1, 1), ended))
+        for _ in range(50):
+            await air.said(carrying(envelope, 1, 1))
+        await air.run(MINUTE)
+        assert await air.counted() == {"stale": 3, "tag": 3, "mac": 3, "old": 50}
+        assert await node.store.boards.totals() == before
+        assert await air.holds(envelope)
+        said = [decode_frame(frame, air.link) for frame in air.wire.sent if not is_control(frame)]
+        receipts = [frame for frame in said if isinstance(frame, ReceiptFrame) and prefix in frame.prefixes]
+        assert len(receipts) == 1, "one a minute, should its author have lost the first"
+        assert not [frame for frame in said if isinstance(frame, EnvelopeFrame) and frame.envelope == envelope]
+
+
+async def saved(node: Node, counters: dict[int, int]) -> None:
+    async def are_saved() -> bool:
+        return await node.store.log.heard_counters() == counters
+
+    await eventually(are_saved)
+
+
+async def test_an_endless_stream_of_fragments(start: Start, node: Node, person: Person) -> None:
+    """A member sends symbols of envelopes that don't exist; a long post arrives between them."""
+    long = await sealed(node, person.write("A long post\n" + random.Random(5).randbytes(500).hex()))
+    true = Encoder(long, FRAME_BYTES_MAX)
+    async with start() as air:
+        for number in range(1, 301):
+            symbol = Encoder(garbage(number, 4_000), FRAME_BYTES_MAX).symbol(number % 20)
+            await air.said(SymbolFrame(NodeIndex(1), 0, NodeIndex(1), number, symbol))
+            if number % 40 == 0:
+                await air.said(SymbolFrame(NodeIndex(2), 0, NodeIndex(2), 1, true.symbol(number // 40 - 1)))
+        await kept(air, long)
+        counted = await air.counted()
+        assert counted["symbols-evicted"] >= 300 - OBJECTS_MAX
+        mesh = air.radio._mesh
+        assert mesh is not None
+        assert len(mesh._assembler) <= OBJECTS_MAX
+
+
+async def test_fragments_of_forged_envelopes(start: Start, node: Node, person: Person) -> None:
+    """Whole, named as they should be, and refused at the door like any other."""
+    async with start() as air:
+        for number in range(1, 11):
+            encoder = Encoder(garbage(number, 400), FRAME_BYTES_MAX)
+            for index in range(encoder.cut.source_symbols):
+                await air.said(SymbolFrame(NodeIndex(1), 0, NodeIndex(1), number, encoder.symbol(index)))
+        await air.counts("wrong-answers", 10)
+        counted = await air.counted()
+        assert counted["wrong-answers"] == 10
+        assert counted["stranger"] == 10
+
+
+def vector_of(contiguous: int) -> bytes:
+    """A vector's bytes with a number that no encoder writes."""
+    return bytes([0, 254, 1]) + encode_varint(contiguous << 2 | 1) + b"\0\7"
+
+
+async def test_a_vector_that_claims_all_numbers(start: Start, node: Node, person: Person) -> None:
+    own = await sealed(node, person.write("Ours"))
+    await node.door.accept(own, Origin("phone"))
+    async with start() as air:
+        for counter, claimed in enumerate((2**32, 2**33 - 1, LOG_NUMBER_MAX + 1), start=1):
+            await air.hear(sealed_bytes(1, counter, Kind.VECTOR, vector_of(claimed), air.link))
+        await air.hear(sealed_bytes(1, 9, Kind.VECTOR, vector_of(2**60), air.link))
+        assert await air.counted() == {"number": 3, "varint": 1}
+        claims = (NodeLog(0, LOG_NUMBER_MAX, 7), NodeLog(1, LOG_NUMBER_MAX, 7))
+        spent_ms = 0.0
+        for counter in range(10, 20):
+            await air.told(1, counter, Vector(0, 254, claims))
+            spent_ms += await air.run(MINUTE)
+        counted = await air.counted()
+        assert counted["requests-unanswered"] >= 1
+        assert counted["own log ahead"] >= 1
+        assert spent_ms < 30_000, "of ten minutes, with the hello and our vectors"
+        assert await air.holds(own)
+
+
+def sealed_bytes(sender: int, counter: int, kind: Kind, body: bytes, link: LinkKeys) -> bytes:
+    """A control frame with any body."""
+    header = bytes([0x14, sender]) + counter.to_bytes(4, "big")
+    cipher = control._cipher(link.space_id, link.keys[0])
+    return header + cipher.encrypt(header + control._NONCE_PADDING, bytes([kind]) + body, header)
+
+
+def number_of(acceptance: Acceptance) -> int:
+    assert acceptance.log_number is not None
+    return acceptance.log_number
+
+
+async def test_two_nodes_with_the_same_key(start: Start, node: Node, person: Person) -> None:
+    """A copied card goes on under our index: the keeper is told, and what either took in is kept."""
+    ours, theirs = [await sealed(node, person.write(text)) for text in ("Said here", "Said to the twin")]
+    ahead = await sealed(node, person.write("Said to the twin later"))
+    number = number_of(await node.door.accept(ours, Origin("phone")))
+    async with start() as air:
+        await air.told(0, 90_000, Vector(0, 254, (NodeLog(0, 9, 1),)))
+        await air.said(carrying(theirs, 1, number, entry=0))
+        await air.said(carrying(ahead, 1, number + 3, entry=0))
+        await kept(air, theirs)
+        await kept(air, ahead)
+        await air.said(carrying(garbage(1, 150), 1, LOG_NUMBER_MAX, entry=0))
+        counted = await air.counted()
+        assert counted == {"echo": 1, "twin": 1, "own log ahead": 2, "leap": 1}
+        assert await air.holds(ours)
+        later = await node.door.post(person.write("Said here afterwards"))
+        assert number_of(later) > number + 3, "its own numbers go on above the twin's"
+
+
+async def test_a_forged_i_have_all(start: Start, node: Node, person: Person) -> None:
+    """Who cannot add up the ids has not got them: the page says so, and nothing counts as kept by it."""
+    number = number_of(await node.door.post(person.write("Only here")))
+    right = checksum(place.envelope_id for place in await node.store.log.places() if place.index == 0)
+    async with start() as air:
+        for counter in range(1, 6):
+            forged = NodeLog(0, number, (right + counter) % 65_536)
+            await air.told(1, counter, Vector(0, 254, (forged,)))
+        await air.run(4 * STEP_MS)
+        assert (await air.counted())["checksums-differ"] == 5
+        assert await holdings(node) == {1: 0, 2: 0}
+        await air.told(2, 1, Vector(0, 254, (NodeLog(0, number, right),)))
+
+        async def is_held_by_two() -> bool:
+            return await holdings(node) == {1: 0, 2: number}
+
+        await eventually(is_held_by_two)
+        assert (await air.counted())["checksums-differ"] == 5
+
+
+async def holdings(node: Node) -> dict[int, int]:
+    """How many envelopes each other node is known to hold."""
+    return {holding.index: holding.held for holding in await node.store.overview.holdings(node.identity.index)}
+
+
+async def test_a_neighbor_that_answers_everything_wrongly(start: Start, node: Node, person: Person) -> None:
+    """Node 1 answers with forgeries and noise, and calls the rest gone; node 2 has what was asked for."""
+    stranger = Person(node.identity.space_id, "Mallory", b"\x66" * 32)
+    forged = bytearray(stranger.write("False"))
+    forged[1:5] = person.key.device_id
+    wrong = [await sealed(node, bytes(forged)), garbage(3, 150), garbage(4, 150)]
+    true = [await sealed(node, person.write(f"True {number}")) for number in range(1, 6)]
+    async with start() as air:
+        await air.told(1, 1, Vector(0, 254, (NodeLog(1, 5, 7),)))
+        await air.run(MINUTE // 2)
+        for number, envelope in enumerate(wrong, start=1):
+            await air.said(EnvelopeFrame(NodeIndex(1), 15, NodeIndex(1), number, envelope))
+        await air.counts("wrong-answers", 3)
+        await air.told(1, 2, Gone((Portion(2, (Span(1, 5),)),)))
+        await air.told(1, 3, Gone((Portion(1, (Span(1, 5),)),)))
+        counted = await air.counted()
+        assert counted["signature"] == 1
+        assert counted["stranger"] == 2
+        assert counted["wrong-answers"] == 3
+        assert counted["gone-unasked"] == 1
+        spent_ms = await air.run(10 * MINUTE)
+        assert spent_ms < 20_000, "it is asked ever more rarely"
+        for number, envelope in enumerate(true, start=1):
+            await air.said(EnvelopeFrame(NodeIndex(2), 15, NodeIndex(1), number, envelope))
+        for envelope in true:
+            await kept(air, envelope)
