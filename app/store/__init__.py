@@ -1,5 +1,6 @@
 """All SQL. One module per aggregate; `Store` holds them together over one database file."""
 
+from app.store.airtime import AirtimeStore
 from app.store.boards import BoardStore
 from app.store.custody import CustodyStore
 from app.store.database import Database, open_database
@@ -20,6 +21,7 @@ class Store:
         self.devices = DeviceStore(database)
         self.envelopes = EnvelopeStore(database, identity.index)
         self.log = LogStore(database)
+        self.airtime = AirtimeStore(database)
         self.custody = CustodyStore(database, identity.index)
         self.boards = BoardStore(database, identity.index)
         self.keeper = KeeperStore(database)

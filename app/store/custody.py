@@ -1,5 +1,7 @@
 """Who else has what on their disk: the ground for "kept by n nodes"."""
 
+from collections.abc import Sequence
+
 from app.core.record import RecordId
 from app.store.database import Database
 from app.store.envelopes import EnvelopeRow, note_holders
@@ -21,20 +23,28 @@ class CustodyStore:
 
     async def add(self, envelope_id_prefix: bytes, node_index: int, heard_ms: int) -> list[RecordId]:
         """A node said that it holds an envelope. Returns the records for which that was news."""
-        if len(envelope_id_prefix) < PREFIX_BYTES_MIN or node_index == self._me:
+        return await self.add_all([(envelope_id_prefix, node_index)], heard_ms)
+
+    async def add_all(self, held: Sequence[tuple[bytes, int]], heard_ms: int) -> list[RecordId]:
+        """Nodes said that they hold envelopes, as (prefix of its id, node): one transaction for all that came together.
+
+        Returns the records for which that was news.
+        """
+        told = [(prefix, node) for prefix, node in held if len(prefix) >= PREFIX_BYTES_MIN and node != self._me]
+        if not told:
             return []
-        upper = envelope_id_prefix + b"\xff" * (16 - len(envelope_id_prefix))
+        news: list[RecordId] = []
         async with self._database.write() as tx:
-            rows = list(
-                await tx.execute_fetchall(
-                    "SELECT id, record_id FROM envelopes WHERE envelope_id BETWEEN ? AND ? LIMIT 2",
-                    (envelope_id_prefix, upper),
+            for prefix, node in told:
+                rows = list(
+                    await tx.execute_fetchall(
+                        "SELECT id, record_id FROM envelopes WHERE envelope_id BETWEEN ? AND ? LIMIT 2",
+                        (prefix, prefix + b"\xff" * (16 - len(prefix))),
+                    )
                 )
-            )
-            if len(rows) != 1:
-                return []
-            gained = await note_holders(tx, [(EnvelopeRow(rows[0][0]), node_index)], heard_ms)
-            return [RecordId(rows[0][1])] if gained else []
+                if len(rows) == 1 and await note_holders(tx, [(EnvelopeRow(rows[0][0]), node)], heard_ms):
+                    news.append(RecordId(rows[0][1]))
+        return news
 
     async def cover(self, log_index: int, first: int, last: int, node_index: int, heard_ms: int) -> int:
         """A node said that it holds these numbers of a log. Returns for how many envelopes that was news."""
