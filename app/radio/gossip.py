@@ -14,6 +14,7 @@ from app.core.envelope import ENVELOPE_BYTES_MAX, EnvelopeId, envelope_id
 from app.errors import DecodeError
 from app.radio import patience
 from app.radio.airtime import AirtimeBudget
+from app.radio.control import HeardCounters
 from app.radio.frame import (
     FRAME_BYTES_MAX,
     HOPS_MAX,
@@ -163,7 +164,7 @@ class Gossip:
         self._repeated_receipts: set[EnvelopePrefix] = set()
         self._hello_due_ms: int | None = None
         self._neighbors: dict[NodeIndex, Neighbor] = {}
-        self._heard_counters = {NodeIndex(node): counter for node, counter in (heard or {}).items()}
+        self._heard_counters = HeardCounters(heard or {})
         self._hears: dict[NodeIndex, frozenset[NodeIndex]] = {}
         self._told: frozenset[NodeIndex] = frozenset()
         self._tell_due_ms: int | None = None
@@ -406,7 +407,7 @@ class Gossip:
 
     def heard_counters(self) -> dict[int, int]:
         """The last receipt counter of each node: to save, and hand to the next machine as `heard`."""
-        return dict(self._heard_counters)
+        return self._heard_counters.snapshot()
 
     def neighbors(self) -> dict[NodeIndex, Neighbor]:
         """The nodes heard directly, with when and how well they were heard last."""
@@ -461,10 +462,10 @@ class Gossip:
             self._repeated_receipts.add(prefix)
 
     def _hear_receipt(self, frame: ReceiptFrame, now_ms: int) -> None:
-        if frame.counter <= self._heard_counters.get(frame.sender, -1):
-            self._events.append(Rejected("stale"))
+        fault = self._heard_counters.admit(frame.sender, frame.counter)
+        if fault is not None:
+            self._events.append(Rejected(fault))
             return
-        self._heard_counters[frame.sender] = frame.counter
         if frame.hears is not None:
             self._hears[frame.sender] = frame.hears
         for prefix in frame.prefixes:

@@ -7,11 +7,8 @@ machines are (test_mesh.py, test_assembly.py, test_repair*.py); here it is count
 import asyncio
 import contextlib
 import random
-import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 
-import anyio
-import httpx
 import pytest
 
 from app.acceptance import Acceptance
@@ -23,16 +20,13 @@ from app.core.record import decode_signed, encode_varint
 from app.founding import Node
 from app.radio import control, supervisor
 from app.radio.assembly import OBJECTS_MAX
-from app.radio.choice import RadioChoice
-from app.radio.control import ControlFrame, Kind, Message, seal_control
-from app.radio.dialects.catalog import DialectName
-from app.radio.dialects.dialect import Event, Heard, Ready, Sent
+from app.radio.control import ControlFrame, Kind, seal_control
 from app.radio.fragment import Encoder
 from app.radio.frame import (
+    COUNTER_MAX,
     FRAME_BYTES_MAX,
     LOG_NUMBER_MAX,
     EnvelopeFrame,
-    Frame,
     LinkKeys,
     NodeIndex,
     ReceiptFrame,
@@ -41,156 +35,18 @@ from app.radio.frame import (
     encode_frame,
     is_control,
 )
-from app.radio.parcel import Signal, prefix_of
-from app.radio.profile import EU868
+from app.radio.parcel import prefix_of
 from app.radio.request import Gone
 from app.radio.span import Portion, Span
-from app.radio.supervisor import RadioSupervisor
 from app.radio.vector import NodeLog, Vector, checksum
-from app.server import create_app
 from app.store.envelopes import Origin
 from tests.people import Person
+from tests.radio.node_air import STEP_MS, Air, eventually, kept
 
 pytestmark = pytest.mark.anyio
-SOON_S = 20
-STEP_MS = 2_000
 MINUTE = 60_000
 OTHERS = {1: DeviceKey(b"\x11" * 32), 2: DeviceKey(b"\x12" * 32)}
 """The roster's other nodes."""
-SIGNAL = Signal(-90, 5.0)
-
-
-class Wire:
-    """A radio that is always ready, and its port: what the test says is heard, and what the node says is kept."""
-
-    port = "/dev/radio"
-    fault: str | None = None
-    is_ready = True
-    frame_bytes_max = FRAME_BYTES_MAX
-    floods_itself = False
-
-    def __init__(self) -> None:
-        self.sent: list[bytes] = []
-        self._events: list[Event] = []
-        self.news = asyncio.Event()
-
-    async def connections(self, news: asyncio.Event) -> AsyncGenerator["Wire", None]:
-        self.news = news
-        yield self
-        await asyncio.Event().wait()
-
-    def hear(self, frame: bytes) -> None:
-        self._events.append(Heard(frame, SIGNAL))
-        self.news.set()
-
-    def take(self) -> bytes:
-        return b""
-
-    def write(self, data: bytes) -> None:
-        assert not data
-
-    def open(self, now_ms: int) -> None:
-        self._events.append(Ready())
-
-    def close(self) -> None:
-        pass
-
-    def airtime_ms(self, frame_bytes: int) -> float:
-        return EU868.frame_airtime_ms(frame_bytes)
-
-    def is_clear(self, now_ms: int) -> bool:
-        return True
-
-    def send(self, frame: bytes, now_ms: int) -> None:
-        self.sent.append(frame)
-        self._events.append(Sent(True))
-        self.news.set()
-
-    def receive(self, data: bytes, now_ms: int) -> None:
-        assert not data
-
-    def poll(self, now_ms: int) -> bytes:
-        return b""
-
-    def deadline_ms(self) -> int | None:
-        return None
-
-    def events(self) -> list[Event]:
-        events, self._events = self._events, []
-        return events
-
-
-class Air:
-    """A node's radio, and all that is said to it."""
-
-    def __init__(self, node: Node, clock: ManualClock, link: LinkKeys) -> None:
-        self.node = node
-        self.clock = clock
-        self.link = link
-        self.wire = Wire()
-        self.radio = RadioSupervisor(node, RadioChoice(Wire.port, DialectName.KISS), EU868, random.Random(1))
-        self.radio._link = self.wire  # type: ignore[assignment]
-        self._heard = 0
-
-    async def hear(self, *frames: bytes) -> None:
-        for frame in frames:
-            self.wire.hear(frame)
-        self._heard += len(frames)
-        await eventually(self._is_heard)
-
-    async def _is_heard(self) -> bool:
-        return self.radio.status().heard == self._heard
-
-    async def told(self, sender: int, counter: int, message: Message) -> None:
-        await self.hear(seal_control(ControlFrame(NodeIndex(sender), counter, message), self.link))
-
-    async def said(self, frame: Frame) -> None:
-        await self.hear(encode_frame(frame, self.link))
-
-    async def is_ready(self) -> bool:
-        return self.radio.status().is_ready
-
-    async def counts(self, word: str, number: int) -> None:
-        """Wait until the page says so."""
-
-        async def is_counted() -> bool:
-            return (await self.counted()).get(word) == number
-
-        await eventually(is_counted)
-
-    async def run(self, ms: int) -> float:
-        """Let time pass, step by step; what the node says meanwhile, in ms on air."""
-        before = len(self.wire.sent)
-        for _ in range(ms // STEP_MS):
-            self.clock.advance(STEP_MS)
-            self.wire.news.set()
-            for _ in range(3):
-                await anyio.sleep(0.001)
-        return sum(EU868.frame_airtime_ms(len(frame)) for frame in self.wire.sent[before:])
-
-    async def page(self) -> str:
-        transport = httpx.ASGITransport(create_app(self.node, self.radio))
-        async with httpx.AsyncClient(transport=transport, base_url="https://market.local") as client:
-            return (await client.get("/node")).text
-
-    async def counted(self) -> dict[str, int]:
-        """What the page says was not taken, by word."""
-        details = (await self.page()).partition("<details><summary>Not taken")[2].partition("</details>")[0]
-        found = re.findall(r"<dt>([^<]+)</dt><dd>([\d,]+)</dd>", details)
-        return {word: int(count.replace(",", "")) for word, count in found}
-
-    async def holds(self, envelope: bytes) -> bool:
-        return await self.node.store.envelopes.get(envelope_id(envelope)) is not None
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
-    with anyio.fail_after(SOON_S):
-        while not await condition():  # noqa: ASYNC110 - a thread with the database is waited for
-            await anyio.sleep(0.001)
-
-
-async def kept(air: Air, envelope: bytes) -> None:
-    await eventually(lambda: air.holds(envelope))
 
 
 @pytest.fixture
@@ -283,9 +139,10 @@ async def test_last_months_frames(start: Start, node: Node, person: Person) -> N
         await air.said(receipt)
         await air.said(carrying(envelope, 1, 1))
         await kept(air, envelope)
-        await saved(node, {1: 5_000})
+        await saved(node)
     async with start() as air:
         before = await node.store.boards.totals()
+        await air.said(receipt)
         for counter in (4_000, 4_999, 5_000):
             await air.told(1, counter, vector)
             await air.hear(seal_control(ControlFrame(NodeIndex(1), 9_000 + counter, vector), ended))
@@ -293,7 +150,7 @@ async def test_last_months_frames(start: Start, node: Node, person: Person) -> N
         for _ in range(50):
             await air.said(carrying(envelope, 1, 1))
         await air.run(MINUTE)
-        assert await air.counted() == {"stale": 3, "tag": 3, "mac": 3, "old": 50}
+        assert await air.counted() == {"stale": 4, "tag": 3, "mac": 3, "old": 50}
         assert await node.store.boards.totals() == before
         assert await air.holds(envelope)
         said = [decode_frame(frame, air.link) for frame in air.wire.sent if not is_control(frame)]
@@ -302,11 +159,30 @@ async def test_last_months_frames(start: Start, node: Node, person: Person) -> N
         assert not [frame for frame in said if isinstance(frame, EnvelopeFrame) and frame.envelope == envelope]
 
 
-async def saved(node: Node, counters: dict[int, int]) -> None:
+async def saved(node: Node) -> None:
+    """Wait until both counters are on the disk."""
+
     async def are_saved() -> bool:
-        return await node.store.log.heard_counters() == counters
+        vectors, receipts = await node.store.log.heard_counters(), await node.store.log.heard_receipts()
+        return (vectors, receipts) == ({1: 5_000}, {2: 5_000})
 
     await eventually(are_saved)
+
+
+async def test_one_forged_receipt_does_not_silence_its_sender(start: Start, node: Node, person: Person) -> None:
+    """A counter far ahead would make all true ones stale, for ever since it is saved."""
+    await node.door.post(person.write("Only here"))
+    names = [place.envelope_id for place in await node.store.log.places()]
+    async with start() as air:
+        await air.said(ReceiptFrame(NodeIndex(1), 10, (prefix_of(names[0]),)))
+        await air.said(ReceiptFrame(NodeIndex(1), COUNTER_MAX, ()))
+        await air.said(ReceiptFrame(NodeIndex(1), 11, (prefix_of(names[1]),)))
+
+        async def are_held() -> bool:
+            return (await holdings(node))[1] == 2
+
+        await eventually(are_held)
+        assert await air.counted() == {"leap": 1}
 
 
 async def test_an_endless_stream_of_fragments(start: Start, node: Node, person: Person) -> None:
