@@ -55,7 +55,7 @@ from app.radio.parcel import (
 )
 from app.radio.purses import RESERVES
 from app.radio.repair import Repair
-from app.radio.span import Span, Spans, holds, normal
+from app.radio.span import Span
 from app.radio.vector import Vector
 from app.radio.want import Trust, Want
 
@@ -71,6 +71,8 @@ PLACES_MAX = 256
 """Places of heard envelopes that wait for the disk: as many as envelopes do, with the places a few have twice."""
 SPEAKERS_MAX = 512
 """Objects of which is remembered who spoke of them last, and pays for questions about them."""
+OVER_MAX = 4096
+"""Names of what is gone, known at a glance; older ones are known by the disk."""
 ACKNOWLEDGED_MAX = 512
 ACKNOWLEDGE_MS = 60_000
 """An old envelope that is said again, by whoever lost our receipt or by a replay, is acknowledged so often."""
@@ -136,7 +138,7 @@ class Mesh:
         self._outbox = Outbox(me, rng, frame_bytes_max)
         self._long = dict(self._long_entries())
         self._places: dict[EnvelopeId, list[_Spot]] = {}
-        self._dropped: dict[int, Spans] = {}
+        self._over: dict[EnvelopePrefix, None] = {}
         self._covered: dict[tuple[NodeIndex, int], int] = {}
         self._speakers: dict[EnvelopePrefix, NodeIndex] = {}
         self._acknowledged: dict[EnvelopePrefix, int] = {}
@@ -181,10 +183,29 @@ class Mesh:
         self._gossip.forget(envelope_id)
         self._assembler.forget(ObjectId(prefix_of(envelope_id)))
 
-    def gone(self, index: int, span: Span) -> None:
-        """These entries expired here, were withdrawn, or dropped: they are neither sent nor taken again."""
-        self._dropped[index] = normal((*self._dropped.get(index, ()), span))
-        self._repair.gone(index, span)
+    def gone(self, entry: LogEntry, now_ms: int, sender: int | None = None) -> None:
+        """The time of an envelope is over: it is neither sent nor taken again. Its name stays in the log's checksum."""
+        prefix = prefix_of(entry.envelope_id)
+        self._over.pop(prefix, None)
+        self._over[prefix] = None
+        if len(self._over) > OVER_MAX:
+            del self._over[next(iter(self._over))]
+        self._long.pop(prefix, None)
+        self._gossip.forget(entry.envelope_id)
+        if not 0 < entry.number <= LOG_NUMBER_MAX:
+            return
+        self._repair.stored(entry, now_ms, sender)
+        place = Span(entry.number, entry.number)
+        there = self._log.get(entry.index, place, LOG_NUMBER_MAX)
+        self._repair.gone(entry.index, place)
+        for other in there:
+            if other.envelope_id != entry.envelope_id:
+                self._log.append(other)  # a twin wrote it at the same place, and it lives on
+
+    def over(self, envelope_id: EnvelopeId, now_ms: int) -> None:
+        """The disk had it until its time was over: not taken again, and whoever sent it did no wrong."""
+        for spot in self._places.pop(envelope_id, []):
+            self.gone(LogEntry(spot.entry, spot.number, envelope_id, spot.size), now_ms, spot.sender)
 
     def known_nodes(self, nodes: frozenset[NodeIndex], now_ms: int) -> None:
         """The roster's nodes."""
@@ -369,7 +390,7 @@ class Mesh:
         prefix = prefix_of(name)
         self._repair.hear_entry(frame.entry, frame.number, name, now_ms)
         self._outbox.heard_envelope(prefix)
-        if not self._is_credible(frame.entry, frame.number):
+        if not self._is_credible(frame.entry, frame.number, prefix):
             return
         if self._is_held(frame.entry, frame.number, prefix) and not self._gossip.knows(prefix):
             self._hear_old(prefix, frame, now_ms)
@@ -385,7 +406,7 @@ class Mesh:
         quiet_ms = round(self._rng.uniform(*HELP_FRAMES) * self._frame_ms)
         self._outbox.heard_symbol(prefix, now_ms + quiet_ms)
         self._note_speaker(prefix, frame.sender)
-        if not self._is_credible(frame.entry, frame.number):
+        if not self._is_credible(frame.entry, frame.number, prefix):
             return
         if prefix in self._long and not self._gossip.knows(prefix):
             self._hear_old(prefix, frame, now_ms)
@@ -450,9 +471,9 @@ class Mesh:
         if not self._outbox.put(order):
             self._reject("busy")
 
-    def _is_credible(self, entry: NodeIndex, number: int) -> bool:
-        """Whether an envelope may stand at this place."""
-        if holds(self._dropped.get(entry, ()), number):
+    def _is_credible(self, entry: NodeIndex, number: int, prefix: EnvelopePrefix) -> bool:
+        """Whether this envelope may stand at this place."""
+        if prefix in self._over and not self._log.missing(entry, Span(number, number)):
             self._reject("gone")
             return False
         if entry != self._me:

@@ -118,7 +118,7 @@ def test_what_was_dropped_is_not_asked_for_again() -> None:
     assert net.until(net.agree, HOUR)
     del net.nodes[1].disk[name]
     net.nodes[1].places = {place for place in net.nodes[1].places if place[2] != name}
-    net.nodes[1].mesh.gone(0, Span(1, 1))
+    net.nodes[1].mesh.gone(LogEntry(0, 1, name, 150), net.now_ms)
     before_ms = net.now_ms
     net.run(6 * HOUR)
     assert not net.airtime_ms(Purpose.REPAIR, Purpose.ANSWER, since_ms=before_ms)
