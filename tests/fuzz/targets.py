@@ -9,12 +9,9 @@ import random
 from collections.abc import Callable
 from pathlib import Path
 
-from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
-
 from app import usda
 from app.core import anatomy, boards, bodies, compression, directory, weather
-from app.core.envelope import hint_of, open_envelope
-from app.core.keys import EPOCH_KEY_BYTES, SPACE_ID_BYTES, SpaceId, derive_epoch_keys
+from app.core.envelope import open_envelope
 from app.core.membership import CHECKSUM_BYTES, CODE_PREFIX, decode_invitation
 from app.core.record import BODY_BYTES_MAX, decode_signed
 from app.errors import DecodeError, InputError
@@ -24,17 +21,13 @@ from app.radio.dialects.kiss import Kiss
 from app.radio.dialects.meshtastic import Meshtastic
 from app.radio.dialects.rnode import Rnode
 from app.radio.dialects.rui3 import Rui3
-from app.radio.frame import LinkKeys
 from app.radio.probe import Probe
 from app.radio.profile import EU868
+from tests.fuzz import members
 from tests.fuzz.machines import assembles, compares, hears, hears_messages, hears_when_ready
+from tests.fuzz.mesh import converses
 
-HEADER_BYTES = 5
-"""Of a symbol's frame, with a log number of one byte."""
 USDA_HEADER = (Path(__file__).parents[2] / "demo/usda-farmers-markets-vermont.csv").read_bytes().splitlines(True)[0]
-_SPACE = SpaceId(bytes(SPACE_ID_BYTES))
-_EPOCHS = (derive_epoch_keys(_SPACE, 1, bytes(EPOCH_KEY_BYTES)),)
-_LINK = LinkKeys(_SPACE, (_EPOCHS[0].link,))
 
 
 def _reads(*decoders: Callable[[bytes], object]) -> Callable[[bytes], None]:
@@ -56,38 +49,20 @@ def _all(*readers: Callable[[bytes], None]) -> Callable[[bytes], None]:
     return read
 
 
-def _sealed_envelope(data: bytes) -> object:
-    """What a member could seal: byte 0, then anything."""
-    keys, byte0 = _EPOCHS[0], data[:1]
-    ciphertext = AESGCMSIV(keys.message).encrypt(keys.nonce, data[1:], byte0)
-    return open_envelope(byte0 + hint_of(byte0 + ciphertext, keys) + ciphertext, _EPOCHS)
+def _frame(data: bytes) -> object:
+    return frame.decode_frame(data, members.LINK)
 
 
-def _sealed_control(data: bytes) -> object:
-    """What a node of the community could say in a control frame."""
-    header = bytes([frame.VERSION << 4 | frame.CONTROL_TYPE, 1, 0, 0, 0, 1])
-    cipher = control._cipher(_SPACE, _EPOCHS[0].link)
-    sealed = cipher.encrypt(header + control._NONCE_PADDING, data, header)
-    return control.open_control(header + sealed, _LINK)
+def _control(data: bytes) -> object:
+    return control.open_control(data, members.LINK)
 
 
-def _signed_symbol(data: bytes) -> object:
-    """What a node of the community could send as a symbol."""
-    key = _EPOCHS[0].link
-    return fragment.decode_symbol(data + fragment._mac(key, b"", data), (key,))
+def _symbol(data: bytes) -> object:
+    return fragment.decode_symbol(data, members.LINK.keys)
 
 
-def _signed_frame(data: bytes) -> object:
-    """What a node of the community could say in any other frame."""
-    mac_bytes = frame._MAC_BYTES.get(data[0] & 0x0F if data else frame.ENVELOPE_TYPE, 0)
-    return frame.decode_frame(data + frame._mac(data, _SPACE, _LINK.keys[0], mac_bytes), _LINK)
-
-
-def _signed_symbol_frame(data: bytes) -> object:
-    """A symbol in its frame, whose header the MAC covers."""
-    header, payload = data[:HEADER_BYTES], data[HEADER_BYTES:]
-    mac = fragment._mac(_LINK.keys[0], header, payload)
-    return frame.decode_frame(bytes([frame.VERSION << 4 | frame.SYMBOL_TYPE]) + header[1:] + payload + mac, _LINK)
+def _envelope(data: bytes) -> object:
+    return open_envelope(data, members.EPOCHS)
 
 
 def _text(decode: Callable[[str], object]) -> Callable[[bytes], object]:
@@ -130,17 +105,21 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     ),
     "probe": hears(Probe),
     "frame": _reads(
-        lambda data: frame.decode_frame(data, _LINK), frame.peek_frame, _signed_frame, _signed_symbol_frame
+        frame.peek_frame,
+        _frame,
+        lambda data: _frame(members.signed_frame(data)),
+        lambda data: _frame(members.signed_symbol_frame(data)),
     ),
     "vector": _reads(vector.decode_vector),
     "request": _reads(
         request.decode_request, request.decode_gone, request.decode_compare, request.decode_wanted, want.decode_wants
     ),
-    "control": _reads(lambda data: control.open_control(data, _LINK), _sealed_control),
+    "control": _reads(_control, lambda data: _control(members.sealed_control(data))),
     "iblt": _all(_reads(iblt.decode_symbols), compares),
-    "fragment": _reads(lambda data: fragment.decode_symbol(data, (_EPOCHS[0].link,)), _signed_symbol),
+    "fragment": _reads(_symbol, lambda data: _symbol(members.signed_symbol(data))),
     "assembly": assembles,
-    "envelope": _reads(lambda data: open_envelope(data, _EPOCHS), _sealed_envelope, _outside),
+    "mesh": converses,
+    "envelope": _reads(_envelope, lambda data: _envelope(members.sealed_envelope(data)), _outside),
     "record": _reads(decode_signed, lambda data: compression.unpack(data, BODY_BYTES_MAX), _anatomy),
     "directory": _reads(directory.decode_entry),
     "bodies": _reads(
