@@ -1,10 +1,10 @@
 """Expiry: what nobody may need any more is let go of, in small steps, and never early.
 
-An envelope goes when two things are so. By the clock it is over: a month for the epoch and the lifetime of its class have
-passed since its author's minutes. And this node has kept it for as long itself, counted in minutes that it has run. The
-second is what holds when clocks are wrong: one that is years ahead lets go of nothing before its time here, and an author
-whose clock is years behind loses no day. A node that was off for a while keeps things longer; later is always right.
-Decided in docs/adr/0008-expiry.md.
+An envelope goes when two things are so. By the clock it is over: a month for the epoch and the lifetime of its class
+have passed since its author's minutes. And this node has kept it for as long itself, counted in minutes that it has
+run. The second is what holds when clocks are wrong: one that is years ahead lets go of nothing before its time here,
+and an author whose clock is years behind loses no day. A node that was off for a while keeps things longer; later is
+always right. Decided in docs/adr/0008-expiry.md.
 """
 
 import asyncio
