@@ -5,6 +5,7 @@ its dialect are not. Time stands still until the test moves it.
 """
 
 import asyncio
+import contextlib
 import random
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -12,14 +13,17 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 import anyio
 import httpx
 
+from app.acceptance import Acceptance
 from app.clock import ManualClock
-from app.core.envelope import envelope_id
+from app.core.envelope import envelope_id, seal
+from app.core.keys import DeviceKey
+from app.core.record import decode_signed
 from app.founding import Node
 from app.radio.choice import RadioChoice
 from app.radio.control import ControlFrame, Message, seal_control
 from app.radio.dialects.catalog import DialectName
 from app.radio.dialects.dialect import Event, Heard, Ready, Sent
-from app.radio.frame import FRAME_BYTES_MAX, Frame, LinkKeys, NodeIndex, encode_frame
+from app.radio.frame import FRAME_BYTES_MAX, EnvelopeFrame, Frame, LinkKeys, NodeIndex, encode_frame
 from app.radio.parcel import Signal
 from app.radio.profile import EU868
 from app.radio.supervisor import RadioSupervisor
@@ -27,7 +31,10 @@ from app.server import create_app
 
 SOON_S = 20
 STEP_MS = 2_000
+MINUTE = 60_000
 SIGNAL = Signal(-90, 5.0)
+OTHERS = {1: DeviceKey(b"\x11" * 32), 2: DeviceKey(b"\x12" * 32)}
+"""The roster's other nodes."""
 
 
 class Wire:
@@ -161,3 +168,26 @@ async def eventually(condition: Callable[[], Awaitable[bool]]) -> None:
 
 async def kept(air: Air, envelope: bytes) -> None:
     await eventually(lambda: air.holds(envelope))
+
+
+async def sealed(node: Node, signed_record: bytes) -> bytes:
+    """A record as another node would have sealed it."""
+    epochs = await node.store.node.epoch_keys(node.identity.space_id)
+    return seal(decode_signed(signed_record), epochs[0])
+
+
+def carrying(envelope: bytes, sender: int, number: int, entry: int | None = None) -> EnvelopeFrame:
+    return EnvelopeFrame(NodeIndex(sender), 0, NodeIndex(sender if entry is None else entry), number, envelope)
+
+
+def garbage(seed: int, size: int) -> bytes:
+    """Bytes that look like an envelope from outside."""
+    return b"\x12" + random.Random(seed).randbytes(size - 1)
+
+
+def number_of(acceptance: Acceptance) -> int:
+    assert acceptance.log_number is not None
+    return acceptance.log_number
+
+
+Start = Callable[[], contextlib.AbstractAsyncContextManager[Air]]
