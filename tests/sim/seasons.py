@@ -20,8 +20,12 @@ OFF = 0.3
 
 
 async def copy_station(village: "Village") -> None:
-    """A keeper restores a backup on a second Pi and lets both run: one key, one index, the same log numbers."""
-    original = village.rng.choice(village.stations)
+    """A keeper restores a backup on a second Pi and lets both run: one key, one index, the same log numbers.
+
+    The copy stands at the end of the road, beside the last station. That is not the one that is copied: each of the two
+    takes the other's frames for echoes of its own, and learns of what the other has from a third.
+    """
+    original = village.rng.choice(village.stations[:-1])
     if village.is_healing:
         return
     if not original.is_on:

@@ -22,7 +22,7 @@ from app.core.keys import SpaceId, derive_epoch_keys
 from app.core.membership import RosterNode
 from app.core.record import Lifetime, decode_signed
 from app.radio.airtime import HOUR_MS, modulation
-from app.radio.control import open_control
+from app.radio.control import KINDS, open_control
 from app.radio.dialects.on_air import unwrap
 from app.radio.ether import Arrival, Ether, Interference, Outcome, Transmission, Tuning
 from app.radio.field import in_earshot, line, scattered
@@ -99,6 +99,19 @@ class Plan(msgspec.Struct, frozen=True):
     clocks_off: float
     cloned: bool
     season_days: int
+
+    def lines(self) -> list[str]:
+        """The plan in words, what is absent left out."""
+        share_words = ("frame_loss", "spoilt", "doubled", "late", "hostile", "clocks_off")
+        shares = [f"{word} {getattr(self, word):.0%}" for word in share_words if getattr(self, word)]
+        one_off = [word for word in ("jammed", "cloned") if getattr(self, word)]
+        radio = f"{self.profile.frequency_hz / 1e6:g} MHz, SF{self.profile.modulation.spreading_factor}"
+        return [
+            f"{self.stations} nodes, {self.shape}, on {radio}; {self.posts} posts in {self.active_ms / HOUR_MS:.1f} h",
+            f"{self.partitions} partitions, {self.power_cuts} power cuts; "
+            + (", ".join(shares + one_off) or "no noise"),
+            f"then {self.season_days} days pass" if self.season_days else "no season passes",
+        ]
 
     def clock_off_ms(self, rng: random.Random) -> int:
         """How wrong a station's clock is: mostly a little, some by years."""
@@ -185,7 +198,8 @@ class Village:
 
     async def play(self) -> None:
         """The bad hours, the healing, and the judgment."""
-        self.log(f"{self.plan}")
+        for words in self.plan.lines():
+            self.log(words)
         for station in self.stations:
             await station.found()
             await station.start()
@@ -199,7 +213,11 @@ class Village:
             await self.converge()
         for station in self.stations:
             await self._audit(station)
-        self.log(f"all hold {len(self.promised)} envelopes after {self.frames} frames")
+        for station in self.stations:
+            refused = ", ".join(f"{word} {count}" for word, count in sorted(station.rejected.items()))
+            held, let_go = len(station.held), len(station.let_go)
+            self.log(f"{station.name} holds {held} and let go of {let_go}; refused: {refused or 'nothing'}")
+        self.log(f"after {self.frames} frames all hold the same of what lives; {len(self.promised)} were promised")
 
     async def converge(self) -> None:
         """In good health all come to hold the same."""
@@ -456,10 +474,16 @@ class Village:
         sender.finish()
         frame = unwrap(transmission.packet)
         self._overheard.append(frame)
-        self.log(f"{sender.name} sent {_shown(frame)}: {_heard_at(arrivals)}")
+        self.log(f"{sender.name} sent {self._shown(frame)}: {_heard_at(arrivals)}")
         for arrival in arrivals:
             if arrival.outcome is Outcome.HEARD:
                 self._deliver(frame, arrival)
+
+    def _shown(self, frame: bytes) -> str:
+        name = FRAME_NAMES.get(frame[0] & 0x0F, "frame")
+        if name == "control":
+            name = KINDS[type(open_control(frame, self.link).message)].name.lower()
+        return f"{name} of {len(frame)} bytes"
 
     def _deliver(self, frame: bytes, arrival: Arrival) -> None:
         station = next(station for station in self.stations if station.name == arrival.receiver)
@@ -563,10 +587,6 @@ def _items_in(root: object) -> int:
             left += [getattr(thing, name, None) for name in names]
             left += getattr(thing, "__dict__", {}).values()
     return count
-
-
-def _shown(frame: bytes) -> str:
-    return f"{FRAME_NAMES.get(frame[0] & 0x0F, 'frame')} of {len(frame)} bytes"
 
 
 def _heard_at(arrivals: list[Arrival]) -> str:
