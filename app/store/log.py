@@ -18,7 +18,7 @@ PREFIX_BYTES_MIN = 4
 
 
 DROP_MAX = 100
-"""Envelopes that are let go of in one transaction: some ms on an SD card, in which nobody else can write."""
+"""Envelopes that are let go of in one transaction, in which nobody else can write: 2 ms and a sync."""
 
 
 class Place(msgspec.Struct, frozen=True):
