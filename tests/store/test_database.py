@@ -98,8 +98,9 @@ async def test_envelopes_from_before_expiry_get_their_ends(tmp_path: Path) -> No
             name, kept = bytes([lifetime, kind]) * 8, record.kept_minutes
             expected[name] = (None, None) if kept is None else (500 + kept, kept)
             await tx.execute(
-                "INSERT INTO envelopes (envelope_id, record_id, bytes, epoch, lifetime, author, sequence, minutes, kind,"
-                " entry_index, source, received_ms, background) VALUES (?1, ?1, x'00', 1, ?2, ?3, 1, 500, ?4, 0, '', 0, 0)",
+                "INSERT INTO envelopes (envelope_id, record_id, bytes, epoch, lifetime, author, sequence, minutes,"
+                " kind, entry_index, source, received_ms, background)"
+                " VALUES (?1, ?1, x'00', 1, ?2, ?3, 1, 500, ?4, 0, '', 0, 0)",
                 (name, lifetime, author, kind),
             )
     await old.close()
