@@ -16,7 +16,7 @@ import msgspec
 
 from app.acceptance import Outcome
 from app.core.record import Kind, Lifetime
-from app.errors import DecodeError, DeviceError, StoreError
+from app.errors import DecodeError, DeviceError, InputError, StoreError
 from app.feed import Dropped, Lagged, Subscription
 from app.founding import Node
 from app.radio import regions
@@ -275,8 +275,11 @@ class RadioSupervisor:
         for node in nodes:
             index = NodeIndex(node.index)
             if index != self._me and self._pair_keys.get(index, (b"",))[0] != node.public_key:
-                key = pair_key(identity.seed, node.public_key, identity.space_id)
-                self._pair_keys[index] = (node.public_key, key)
+                self._pair_keys.pop(index, None)
+                # A key can sign and yet share nothing: symbols under a pair key are not for that node.
+                with contextlib.suppress(InputError):
+                    key = pair_key(identity.seed, node.public_key, identity.space_id)
+                    self._pair_keys[index] = (node.public_key, key)
         mesh.pair_keys({index: key for index, (_, key) in self._pair_keys.items()})
         self._wake.set()
 
