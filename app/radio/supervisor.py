@@ -12,15 +12,12 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 
-import msgspec
-
 from app.acceptance import Outcome
 from app.core.record import Kind, Lifetime
 from app.errors import DecodeError, DeviceError, InputError, StoreError
 from app.feed import Dropped, Lagged, Subscription
 from app.founding import Node
 from app.radio import regions
-from app.radio.airtime import Modulation
 from app.radio.choice import RadioChoice
 from app.radio.dialects.catalog import DialectName, speak
 from app.radio.dialects.dialect import (
@@ -35,8 +32,7 @@ from app.radio.dialects.dialect import (
     TextHeard,
     Unresponsive,
 )
-from app.radio.dialects.meshtastic import ChannelOffered, Meshtastic
-from app.radio.dialects.meshtastic_messages import DATA_OVERHEAD_BYTES
+from app.radio.dialects.meshtastic import Meshtastic
 from app.radio.dialects.on_air import HEADER_BYTES
 from app.radio.frame import FRAME_BYTES_MAX, LinkKeys, NodeIndex
 from app.radio.guest import Guest
@@ -51,7 +47,6 @@ from app.radio.parcel import (
     EnvelopeHeard,
     EnvelopeWanted,
     Held,
-    Neighbor,
     Parcel,
     Priority,
     Purpose,
@@ -63,6 +58,7 @@ from app.radio.profile import EU868, Profile
 from app.radio.purses import RESERVES, Meter
 from app.radio.serial_link import SerialConnection, SerialLink
 from app.radio.serial_ports import RadioFinder, order_for
+from app.radio.status import RadioStatus, channels_of, obstacle_of, on_air_of
 from app.store.envelopes import Entry, Origin
 from app.store.log import Content, Place
 from app.store.node import COUNTER_BLOCK
@@ -77,43 +73,6 @@ RESTART_S = 5
 """After an error that should not be, before the radio starts over."""
 
 _log = logging.getLogger(__name__)
-
-
-class OnAir(msgspec.Struct, frozen=True):
-    """What becomes of a frame on the air: by the community's profile, or by a Meshtastic radio's own settings.
-
-    `overhead_bytes` go with each frame, and `signature_bytes` where they still fit. `repeats` is how often the
-    radios of others pass it on, one after the other.
-    """
-
-    modulation: Modulation
-    overhead_bytes: int = HEADER_BYTES
-    signature_bytes: int = 0
-    repeats: int = 0
-
-
-class RadioStatus(msgspec.Struct, frozen=True):
-    """The radio as the keeper's page shows it. `fault` is a sentence, None while the radio works.
-
-    `channels` are those that a Meshtastic radio offers; other radios have none.
-    """
-
-    port: str
-    radio: str | None
-    profile: Profile
-    is_ready: bool
-    fault: str | None
-    spent_ms: float
-    spent_by_class: dict[Priority, float]
-    limit_ms: float
-    sent: dict[str, int]
-    heard: int
-    rejected: dict[str, int]
-    waiting: dict[Priority, int]
-    neighbors: dict[NodeIndex, Neighbor]
-    frame_bytes_max: int
-    on_air: OnAir
-    channels: tuple[ChannelOffered, ...] = ()
 
 
 class RadioSupervisor:
@@ -159,7 +118,7 @@ class RadioSupervisor:
 
     def status(self) -> RadioStatus:
         """How the radio is."""
-        mesh, obstacle = self._mesh, self._obstacle()
+        mesh, obstacle = self._mesh, obstacle_of(self._dialect)
         is_ready = self._is_ready and obstacle is None
         fault = obstacle or self._link.fault or self._no_answer or "The radio does not answer yet."
         return RadioStatus(
@@ -177,8 +136,8 @@ class RadioSupervisor:
             waiting={} if mesh is None else mesh.waiting(),
             neighbors={} if mesh is None else mesh.neighbors(),
             frame_bytes_max=self._frame_bytes_max(),
-            on_air=self._on_air(),
-            channels=self._dialect.channels if isinstance(self._dialect, Meshtastic) else (),
+            on_air=on_air_of(self._dialect, self._profile),
+            channels=channels_of(self._dialect),
         )
 
     async def _run(self) -> None:
@@ -424,18 +383,6 @@ class RadioSupervisor:
         if due_ms is None or due_ms > self._now_ms() or not dialect.is_clear(self._now_ms()):
             return False
         return self._ledger.covers(self._price_ms(self._frame_bytes_max()))
-
-    def _obstacle(self) -> str | None:
-        """Why a radio that answers can't be used, in a sentence."""
-        return self._dialect.obstacle if isinstance(self._dialect, Meshtastic) else None
-
-    def _on_air(self) -> OnAir:
-        if not isinstance(self._dialect, Meshtastic):
-            return OnAir(self._profile.modulation)
-        dialect = self._dialect
-        return OnAir(
-            dialect.modulation, DATA_OVERHEAD_BYTES, dialect.signature_bytes, repeats=dialect.settings.hop_limit
-        )
 
     def _frame_bytes_max(self) -> int:
         """The longest frame that both the region's rules and the radio take."""

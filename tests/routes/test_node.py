@@ -16,7 +16,8 @@ from app.radio.dialects.meshtastic import ChannelOffered
 from app.radio.frame import NodeIndex
 from app.radio.parcel import Neighbor, Priority, Signal
 from app.radio.profile import EU868
-from app.radio.supervisor import OnAir, RadioStatus, RadioSupervisor
+from app.radio.status import OnAir, RadioStatus
+from app.radio.supervisor import RadioSupervisor
 from app.server import create_app
 from app.store.keeper import LINK_MS, SESSION_MS
 from tests.routes.conftest import HTTPS
