@@ -66,10 +66,13 @@ def hears_messages(data: bytes) -> None:
     """A Meshtastic radio that is ready says these messages, each with a byte of length before it."""
     machine, now_ms = _ready("meshtastic")
     machine = copy.deepcopy(machine)
-    for message in pieces(data):
+    for count, message in enumerate(pieces(data)):
         machine.receive(meshtastic_codec.encode_frame(message), now_ms)
         machine.events()
+        if machine.is_ready and count % SENT_EVERY == 0:
+            machine.send(data[:CHUNK_BYTES], now_ms)
         now_ms += STEP_MS
+        machine.poll(now_ms)
     _run_out(machine, now_ms)
 
 
