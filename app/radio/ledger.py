@@ -21,7 +21,7 @@ AGE_MS = 600_000
 """And so often when nothing was, until the hour is empty: what has grown old since counts less after a restart."""
 ADVANCE = 0.05
 """The share of the hour that is written down ahead. A power cut costs so much, and spending it a write before the next
-frame: 20 in the fullest hour."""
+frame: 21 for the 308 frames of the fullest hour."""
 ADVANCE_FRAMES = 2
 """Or so many of the longest frames where that is more."""
 
