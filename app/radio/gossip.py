@@ -459,7 +459,8 @@ class Gossip:
         if repeated and not is_soon_said and prefix not in self._receipts:
             # Whoever says it again has not heard that it is anywhere.
             self._owe_receipt(item, now_ms)
-            self._repeated_receipts.add(prefix)
+            if prefix in self._receipts:  # there may be too many
+                self._repeated_receipts.add(prefix)
 
     def _hear_receipt(self, frame: ReceiptFrame, now_ms: int) -> None:
         fault = self._heard_counters.admit(frame.sender, frame.counter)
