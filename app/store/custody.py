@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from app.clock import minutes_of
 from app.core.record import RecordId
 from app.store.database import Database
 from app.store.envelopes import EnvelopeRow, note_holders
@@ -47,16 +48,21 @@ class CustodyStore:
         return news
 
     async def cover(self, log_index: int, first: int, last: int, node_index: int, heard_ms: int) -> int:
-        """A node said that it holds these numbers of a log. Returns for how many envelopes that was news."""
+        """A node said that it knows these numbers of a log. Returns for how many envelopes that was news.
+
+        What is over may be gone there, which counts as known too: of that nothing is said.
+        """
         if node_index == self._me:
             return 0
         gained, chunk = 0, COVER_CHUNK
         while chunk == COVER_CHUNK:
             async with self._database.write() as tx:
                 rows = await tx.execute_fetchall(
-                    "SELECT DISTINCT l.envelope FROM node_log l WHERE l.node_index = ?1 AND l.number BETWEEN ?2 AND ?3"
+                    "SELECT DISTINCT l.envelope FROM node_log l JOIN envelopes e ON e.id = l.envelope"
+                    " WHERE l.node_index = ?1 AND l.number BETWEEN ?2 AND ?3"
+                    " AND (e.expires IS NULL OR e.expires > ?6)"
                     " AND NOT EXISTS (SELECT 1 FROM custody WHERE envelope = l.envelope AND node_index = ?4) LIMIT ?5",
-                    (log_index, first, last, node_index, COVER_CHUNK),
+                    (log_index, first, last, node_index, COVER_CHUNK, minutes_of(heard_ms)),
                 )
                 pairs = [(EnvelopeRow(row[0]), node_index) for row in rows]
                 gained += await note_holders(tx, pairs, heard_ms)

@@ -106,6 +106,15 @@ async def test_a_vector_that_covers_entries_counts_as_custody(node: Node, person
     assert await node.store.envelopes.holds(accepted.record_id) == (2, ["Market Square", "North Valley"])
 
 
+async def test_what_is_over_is_not_covered(node: Node, person: Person, clock: ManualClock) -> None:
+    """Whoever knows its number may have let go of it."""
+    await node.door.post(person.introduce())
+    await node.door.post(person.write("Cider press"))
+    held = len(await node.store.log.places())
+    clock.advance(66 * DAY_MS)
+    assert await node.store.custody.cover(0, 1, held, 1, clock.now_ms()) == held - 1
+
+
 async def test_counters_only_grow(node: Node) -> None:
     assert await node.store.log.heard_counters() == {}
     await node.store.log.save_heard_counters({1: 5, 2: 7}, {1: 90})
