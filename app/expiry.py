@@ -51,7 +51,7 @@ class Expiry:
         dropped = 0
         for _ in range(STEPS_MAX):
             places = await self._store.log.drop(minutes_of(now_ms))
-            if not places:
+            if places is None:
                 break
             dropped += len(places)
             self._feed.dropped(places)

@@ -209,7 +209,7 @@ async def test_many_go_in_small_steps(node: Node, clock: ManualClock, expiry: Ex
     clock.advance(33 * DAY_MS)
     await node.store.node.live(33 * 24 * 60)
     await node.store.boards.take_down(minutes_of(clock.now_ms()))
-    steps = [len(await node.store.log.drop(minutes_of(clock.now_ms()))) for _ in range(4)]
+    steps = [len(await node.store.log.drop(minutes_of(clock.now_ms())) or []) for _ in range(4)]
     assert steps == [DROP_MAX, DROP_MAX, 0, 0], "all but the newest row"
 
 
@@ -219,9 +219,20 @@ async def test_what_stands_on_a_board_stays(node: Node, person: Person) -> None:
     await node.door.post(person.write("newest"))
     await node.store.node.live(10**7)
     over = NOW_MINUTES + 10**6
-    assert await node.store.log.drop(over) == []
+    assert await node.store.log.drop(over) is None
     await node.store.boards.take_down(over)
-    assert len(await node.store.log.drop(over)) == 1
+    assert len(await node.store.log.drop(over) or []) == 1
+
+
+async def test_what_waits_and_has_no_place_goes_in_the_same_hour(
+    node: Node, clock: ManualClock, expiry: Expiry
+) -> None:
+    for number in range(DROP_MAX + 1):
+        stranger = Person(node.identity.space_id, "Bo", number.to_bytes(2, "big") * 16)
+        await node.door.post(stranger.write("who am I"))
+    clock.advance(66 * DAY_MS)
+    assert await expiry.sweep() == 0
+    assert await node.store.envelopes.parked_counts() == {}
 
 
 async def _sealed(node: Node, record: bytes) -> bytes:

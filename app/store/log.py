@@ -104,10 +104,10 @@ class LogStore:
             next_number = known + 1
         return [*runs, (next_number, last)] if next_number <= last else runs
 
-    async def drop(self, minutes: int, limit: int = DROP_MAX) -> list[Place]:
+    async def drop(self, minutes: int, limit: int = DROP_MAX) -> list[Place] | None:
         """Let go of what is over by the clock and has been here long enough, at most `limit` of it.
 
-        Returns the places that are gone by this; none when nothing is due. What still stands on a board stays, and so
+        Returns the places that are gone by this; None when nothing was due. What still stands on a board stays, and so
         does the newest row: the feed goes by row numbers, and SQLite would give its number again.
         """
         async with self._database.write() as tx:
@@ -115,7 +115,7 @@ class LogStore:
             if rows:
                 return await _drop(tx, [row[0] for row in rows])
             parked = list(await tx.execute_fetchall(_OVER_PARKED, (minutes, limit)))
-            return await _drop_parked(tx, parked)
+            return await _drop_parked(tx, parked) if parked else None
 
     async def heard_counters(self) -> dict[int, int]:
         """The last counter heard of each node's control frames."""
