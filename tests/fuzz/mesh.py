@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from app.core.envelope import envelope_id
 from app.radio.assembly import BYTES_MAX, OBJECTS_MAX
+from app.radio.control import Kind
 from app.radio.frame import LOG_NUMBER_MAX, NodeIndex
 from app.radio.gossip import ITEMS_MAX
 from app.radio.logbook import Logbook, LogEntry
@@ -17,6 +18,9 @@ from tests.fuzz.machines import pieces
 
 ENTRIES = 6
 """Envelopes on the node's disk, the last one of several frames."""
+OTHERS = 8
+NOTHING = bytes([Kind.VECTOR, 0, 254])
+"""The vector of a node that has nothing."""
 STEPS = 40
 """Frames and answers after the last piece."""
 SIGNAL = Signal(-90, 5.0)
@@ -38,7 +42,7 @@ class Station:
         self.mesh = Mesh(
             NodeIndex(0), members.LINK, self.budget, EU868.frame_airtime_ms, random.Random(1), log=log, heard={1: 99}
         )
-        self.mesh.known_nodes(frozenset(map(NodeIndex, range(4))), self.now_ms)
+        self.mesh.known_nodes(frozenset(map(NodeIndex, range(1 + OTHERS))), self.now_ms)
         self.mesh.pair_keys({1: bytes(32)})
         self.mesh.greet(self.now_ms)
         self.work()
@@ -55,7 +59,14 @@ class Station:
 
     def told(self, said: bytes) -> None:
         self.counter += 1
-        self.heard(members.sealed_control(said, 1 + said[-1] % 3 if said else 1, self.counter))
+        self.heard(members.sealed_control(said, 1 + said[-1] % OTHERS if said else 1, self.counter))
+
+    def gather(self) -> None:
+        """So many neighbors are heard that one of them speaks for all."""
+        for _ in range(OTHERS):
+            self.counter += 1
+            self.heard(members.sealed_control(NOTHING, 1 + self.counter % OTHERS, self.counter))
+        self.work()
 
     def passes(self, said: bytes) -> None:
         """Time, up to 65 s for a byte."""
@@ -102,9 +113,11 @@ class Station:
 
 
 def converses(data: bytes) -> None:
-    """Pieces, each with a byte of length before it."""
+    """A byte that says whether there is a crowd, then pieces, each with a byte of length before it."""
     station = Station()
-    for piece in pieces(data):
+    if data[:1] == b"\1":
+        station.gather()
+    for piece in pieces(data[1:]):
         if piece:
             station.hear(piece)
     for _ in range(STEPS):
