@@ -137,6 +137,8 @@ def _hear(machine: Dialect | Probe, data: bytes, now_ms: int, *, is_open: bool) 
         now_ms += STEP_MS
         if not isinstance(machine, Probe):
             machine.events()
+            if chunk % SENT_EVERY == 1:
+                machine.is_clear(now_ms)  # some ask the radio
             if machine.is_ready and chunk % SENT_EVERY == 0:
                 machine.send(data[:CHUNK_BYTES], now_ms)
     _run_out(machine, now_ms)
