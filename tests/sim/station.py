@@ -95,6 +95,8 @@ class Station:
         self.rejected: dict[str, int] = {}
         self.is_on = False
         self.boots = 0
+        self._is_touched = True
+        self._due_ms: int | None = None
         self._last_row = 0
         self._spent_written_ms = 0.0
         self._heard_counters: dict[int, int] = {}
@@ -159,6 +161,7 @@ class Station:
             self.machines.offer(_parcel(entry), frozenset({self.index}), self.now_ms)
         self._last_row = await self.store.envelopes.last_row()
         self._sweep_later()
+        self._is_touched = True
         village.log(f"{self.name} starts (boot {self.boots}) with {len(self.held)} envelopes")
 
     async def cut(self, record: bytes | None = None) -> None:
@@ -193,6 +196,7 @@ class Station:
         await self._expiry.sweep()
         places = await self.store.log.gone()
         news = [place for place in places if place.envelope_id not in self.let_go]
+        self._is_touched = True
         for place in news:
             self.machines.gone(LogEntry(place.index, place.number, place.envelope_id, 0), self.now_ms)
             self.held.pop(place.envelope_id, None)
@@ -227,6 +231,7 @@ class Station:
 
     async def _follow(self) -> None:
         """What is new in the store: what entered the network here goes out, and its phone has our word."""
+        self._is_touched = True
         for entry in await self.store.envelopes.after(self._last_row, ENTRIES_MAX):
             self._last_row = entry.row
             self.held[entry.envelope_id] = _parcel(entry)
@@ -243,15 +248,24 @@ class Station:
         """A frame from the radio, as the air left it."""
         signal = Signal() if arrival is None else Signal(round(arrival.rssi_dbm), arrival.snr_db)
         self.machines.receive(frame, signal, self.now_ms)
+        self._is_touched = True
 
     def finish(self) -> None:
         """The radio is done with a frame."""
         self.radio.finish()
         if self.is_on:
             self.machines.sent(self.now_ms)
+            self._is_touched = True
 
     def step(self) -> None:
-        """Carry between machines, disk and radio whatever is due."""
+        """Carry between machines, disk and radio whatever is due. Machines that nothing touched need not be asked."""
+        if self._is_touched or (self._due_ms is not None and self._due_ms <= self.now_ms):
+            self._carry()
+            self._due_ms = self.machines.deadline_ms()
+            self._is_touched = False
+        self.radio.poll(self.village.now_ms)
+
+    def _carry(self) -> None:
         self._dispatch()
         due_ms = self.machines.deadline_ms()
         if due_ms is not None and due_ms <= self.now_ms:
@@ -260,11 +274,10 @@ class Station:
                 self.village.note_frame(self, transmit)
                 self.radio.send(wrap(transmit.frame, 0), self.village.now_ms)
             self._dispatch()
-        self.radio.poll(self.village.now_ms)
 
     def deadline_ms(self) -> int | None:
         """When to step again."""
-        due_ms = self.machines.deadline_ms()
+        due_ms = self._due_ms
         times = [self.radio.deadline_ms()]
         if due_ms is not None:
             times.append(max(self.clock.true_ms(due_ms), self.village.now_ms + 1))
@@ -300,6 +313,7 @@ class Station:
         async def run() -> None:
             if self.is_on and self.boots == boot:
                 await work()
+                self._is_touched = True
 
         self.village.after(self.village.rng.randint(*DISK_MS), run)
 
