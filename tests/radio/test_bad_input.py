@@ -106,6 +106,23 @@ async def test_last_months_frames(start: Start, node: Node, person: Person) -> N
         assert not [frame for frame in said if isinstance(frame, EnvelopeFrame) and frame.envelope == envelope]
 
 
+async def test_last_months_fragments(start: Start, node: Node, person: Person) -> None:
+    """Of a post that is on the disk: they are not put together again."""
+    long = await sealed(node, person.write("A long post\n" + random.Random(5).randbytes(500).hex()))
+    encoder = Encoder(long, FRAME_BYTES_MAX)
+    old = [SymbolFrame(NodeIndex(1), 0, NodeIndex(1), 1, encoder.symbol(i)) for i in range(encoder.cut.source_symbols)]
+    async with start() as air:
+        for frame in old:
+            await air.said(frame)
+        await kept(air, long)
+    async with start() as air:
+        for frame in old:
+            await air.said(frame)
+        assert await air.counted() == {"old": len(old)}
+        assert air.radio._mesh is not None
+        assert not len(air.radio._mesh._assembler)
+
+
 async def saved(node: Node) -> None:
     """Wait until both counters are on the disk."""
 
