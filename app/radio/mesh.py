@@ -185,22 +185,29 @@ class Mesh:
 
     def gone(self, entry: LogEntry, now_ms: int, sender: int | None = None) -> None:
         """The time of an envelope is over: it is neither sent nor taken again. Its name stays in the log's checksum."""
-        prefix = prefix_of(entry.envelope_id)
-        self._over.pop(prefix, None)
-        self._over[prefix] = None
-        if len(self._over) > OVER_MAX:
-            del self._over[next(iter(self._over))]
-        self._long.pop(prefix, None)
+        self.recall(entry.envelope_id)
+        self._long.pop(prefix_of(entry.envelope_id), None)
         self._gossip.forget(entry.envelope_id)
         if not 0 < entry.number <= LOG_NUMBER_MAX:
             return
-        self._repair.stored(entry, now_ms, sender)
+        if sender is None:
+            self._log.append(entry)
+        else:
+            self._repair.stored(entry, now_ms, sender)
         place = Span(entry.number, entry.number)
         there = self._log.get(entry.index, place, LOG_NUMBER_MAX)
         self._repair.gone(entry.index, place)
         for other in there:
             if other.envelope_id != entry.envelope_id:
                 self._log.append(other)  # a twin wrote it at the same place, and it lives on
+
+    def recall(self, envelope_id: EnvelopeId) -> None:
+        """This is gone, and the log was filled knowing it."""
+        prefix = prefix_of(envelope_id)
+        self._over.pop(prefix, None)
+        self._over[prefix] = None
+        if len(self._over) > OVER_MAX:
+            del self._over[next(iter(self._over))]
 
     def over(self, envelope_id: EnvelopeId, now_ms: int) -> None:
         """The disk had it until its time was over: not taken again, and whoever sent it did no wrong."""

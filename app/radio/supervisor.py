@@ -58,6 +58,7 @@ from app.radio.profile import EU868, Profile
 from app.radio.purses import RESERVES, Meter
 from app.radio.serial_link import SerialConnection, SerialLink
 from app.radio.serial_ports import RadioFinder, order_for
+from app.radio.span import Span
 from app.radio.status import RadioStatus, channels_of, obstacle_of, on_air_of
 from app.store.envelopes import Entry, Origin
 from app.store.log import Content, Place
@@ -149,18 +150,20 @@ class RadioSupervisor:
             self._remembers = True
         with self._node.feed.subscribe() as subscription:
             # From here on the feed tells what is new: nothing falls between it and the log.
+            gone = await self._node.store.log.gone()
             mesh = self._mesh = Mesh(
                 self._me,
                 link,
                 self._budget,
                 self._price_ms,
                 self._rng,
-                log=await self._read_log(),
+                log=await self._read_log(gone),
                 heard=await self._node.store.log.heard_counters(),
                 receipts=await self._node.store.log.heard_receipts(),
                 frame_bytes_max=min(self._lawful_bytes_max, FRAME_BYTES_MAX),
             )
-            self._drop(mesh, await self._node.store.log.gone())
+            for place in gone:
+                mesh.recall(place.envelope_id)
             await self._reload(mesh)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._follow_feed(mesh, subscription), name="radio: feed")
@@ -187,11 +190,19 @@ class RadioSupervisor:
                     self._offer(mesh, event)
                     await self._guest.offer(event)
 
-    async def _read_log(self) -> Logbook:
-        """What is on the disk."""
+    async def _read_log(self, gone: Sequence[Place]) -> Logbook:
+        """What is on the disk, and what was."""
+        held = await self._node.store.log.places()
         log = Logbook()
-        for place in await self._node.store.log.places():
+        # In the logs' own order: then it takes no longer for each of many.
+        for place in sorted((*gone, *held), key=lambda place: (place.index, place.number)):
             log.append(_entry_of(place))
+        for place in gone:
+            log.drop(place.index, Span(place.number, place.number))
+        left = {(place.index, place.number) for place in gone}
+        for place in held:
+            if (place.index, place.number) in left:
+                log.append(_entry_of(place))  # a twin wrote it at the same place, and it lives on
         return log
 
     def _drop(self, mesh: Mesh, places: Sequence[Place]) -> None:
