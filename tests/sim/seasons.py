@@ -26,8 +26,6 @@ async def copy_station(village: "Village") -> None:
     takes the other's frames for echoes of its own, and learns of what the other has from a third.
     """
     original = village.rng.choice(village.stations[:-1])
-    if village.is_healing:
-        return
     if not original.is_on:
         village.after(AGAIN_MS, lambda: copy_station(village))
         return
