@@ -14,7 +14,7 @@ from enum import StrEnum
 import msgspec
 
 from app.clock import Clock, is_plausible, minutes_of
-from app.core import boards, directory, weather
+from app.core import boards, directory, overheard, weather
 from app.core.bodies import (
     DeviceIntroduction,
     NodeIntroduction,
@@ -55,6 +55,8 @@ class Outcome(StrEnum):
     NEW = "new"
     KNOWN = "known"
     PARKED = "parked"
+    OVER = "over"
+    """It was here until its time was over, and is not taken in again."""
 
 
 class ParkReason(StrEnum):
@@ -124,7 +126,12 @@ class Door:
         """
         signed = decode_signed(signed_record)
         await self._check_join(signed.record)
-        return await self.accept(seal(signed, self._epochs[0]), Origin("phone"))
+        acceptance = await self.accept(seal(signed, self._epochs[0]), Origin("phone"))
+        if acceptance.outcome is Outcome.OVER:
+            raise DecodeError(
+                "over", "Its time was over, and this node let go of it. Write it anew if it still counts."
+            )
+        return acceptance
 
     async def accept(self, envelope: bytes, origin: Origin) -> Acceptance:
         """Take one envelope in. DecodeError when it is refused; StoreError when the disk does not take it."""
@@ -259,7 +266,7 @@ class Door:
                 await self._store.envelopes.unpark(parked.envelope_id)
 
     async def _park(self, parked: Parked, record: Record, reason: ParkReason, due: int) -> Acceptance:
-        if not await self._store.envelopes.park(parked, record.author, reason, due):
+        if not await self._store.envelopes.park(parked, record, reason, due):
             raise DecodeError("limit", "Too many records wait at this node already. Try again later.")
         return Acceptance(Outcome.PARKED, parked.envelope_id, reason=reason)
 
@@ -315,13 +322,19 @@ def _forged() -> DecodeError:
 
 def _accepted(statement: Statement, appended: Appended) -> Acceptance:
     return Acceptance(
-        Outcome.NEW if appended.new else Outcome.KNOWN,
+        _outcome_of(appended),
         statement.envelope_id,
         statement.record_id,
         appended.entry_index,
         appended.log_number,
         appended.kept_by,
     )
+
+
+def _outcome_of(appended: Appended) -> Outcome:
+    if appended.gone:
+        return Outcome.OVER
+    return Outcome.NEW if appended.new else Outcome.KNOWN
 
 
 def place(record: Record, identity: RecordId, *, by_node: bool) -> Placement | None:
@@ -337,6 +350,7 @@ def place(record: Record, identity: RecordId, *, by_node: bool) -> Placement | N
         match record.kind:
             case Kind.POST:
                 post = boards.decode_post(record.body)
+                heard = overheard.source_id_of(record.body) if by_node else None
                 return Placement(
                     boards.Board.BULLETIN,
                     newest_first,
@@ -344,6 +358,8 @@ def place(record: Record, identity: RecordId, *, by_node: bool) -> Placement | N
                     post.text,
                     None,
                     hidden_after,
+                    None if heard is None else overheard.SOURCE,
+                    heard,
                     answers=record.ref is not None,
                 )
             case Kind.DIRECTORY:

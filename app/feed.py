@@ -6,13 +6,14 @@ One publisher reads the store for rows that arrived since it last looked, so tha
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 
 import msgspec
 
 from app.core.boards import Board
 from app.store import Store
 from app.store.envelopes import Entry
+from app.store.log import Place
 
 SUBSCRIPTION_EVENTS_MAX = 1000
 """Events a slow subscriber may owe; past that it is told that it lagged and reads the store itself."""
@@ -27,11 +28,17 @@ class BoardsChanged(msgspec.Struct, frozen=True):
     revisions: dict[Board, int]
 
 
+class Dropped(msgspec.Struct, frozen=True):
+    """The time of what stood at these places of the logs was over: it is not here any more."""
+
+    places: tuple[Place, ...]
+
+
 class Lagged(msgspec.Struct, frozen=True):
     """Events were dropped for this subscriber: look at the store."""
 
 
-Event = Entry | BoardsChanged | Lagged
+Event = Entry | BoardsChanged | Dropped | Lagged
 
 
 class Subscription:
@@ -100,6 +107,10 @@ class Feed:
                 for entry in entries:
                     self._last_row = entry.row
                     self._put(entry)
+
+    def dropped(self, places: Sequence[Place]) -> None:
+        """Tell what was let go of, after the commit."""
+        self._put(Dropped(tuple(places)))
 
     async def watch(self) -> None:
         """Notice what other processes write; runs until cancelled."""

@@ -15,10 +15,12 @@ from litestar.openapi.spec import License
 from app.assets import Assets
 from app.clock import is_plausible, minutes_of
 from app.errors import StoreError, TntnError
+from app.expiry import Expiry
 from app.feed import BoardsChanged
 from app.founding import Node
 from app.front import UPLOAD_BYTES_MAX, Application, Front
 from app.page_cache import PageCache
+from app.radio.airtime import Modulation
 from app.radio.supervisor import RadioSupervisor
 from app.routes import api, boards, bundles, failures, health, network, node, peers, people, records, today
 from app.routes.site import Channel, NeighborHeard, RadioDescription, Site
@@ -43,6 +45,7 @@ ROUTES = (
     node.rename,
     node.set_join_policy,
     node.set_announcements,
+    node.set_meshtastic,
     node.close_session,
     bundles.download,
     bundles.upload,
@@ -111,6 +114,7 @@ async def running(node: Node, radio: RadioSupervisor | None = None, sync: Sync |
         started = [
             tasks.create_task(_watch(node), name="feed: watch"),
             tasks.create_task(_sweep(node), name="boards: sweep"),
+            tasks.create_task(Expiry(node.store, node.clock, node.feed).run(), name="expiry"),
         ]
         if radio is not None:
             started.append(tasks.create_task(radio.run(), name="radio"))
@@ -155,9 +159,10 @@ class _RadioOnPage:
 
     def describe(self) -> RadioDescription:
         status, now_ms = self._radio.status(), self._node.clock.monotonic_ms()
+        shape = status.on_air.modulation
         return RadioDescription(
             port=status.port,
-            profile=status.profile.name,
+            profile=_own_settings(shape) if status.channels else status.profile.name,
             fault=status.fault,
             used_ms=status.spent_ms,
             budget_ms=status.limit_ms,
@@ -171,10 +176,19 @@ class _RadioOnPage:
             refused=tuple(sorted(status.rejected.items())),
             channel=Channel(
                 status.profile.region,
-                status.profile.modulation.spreading_factor,
-                status.profile.modulation.bandwidth_khz,
-                status.profile.modulation.coding_rate,
-                status.profile.modulation.preamble_symbols,
+                shape.spreading_factor,
+                shape.bandwidth_khz,
+                shape.coding_rate,
+                shape.preamble_symbols,
                 status.frame_bytes_max,
+                status.on_air.overhead_bytes,
+                status.on_air.signature_bytes,
+                status.on_air.repeats,
             ),
+            offered=tuple((channel.value, channel.name) for channel in status.channels),
         )
+
+
+def _own_settings(shape: Modulation) -> str:
+    """What a radio that keeps its own settings is set to."""
+    return f"SF{shape.spreading_factor} · {shape.bandwidth_khz:g} kHz · 4/{shape.coding_rate}, as the radio is set"

@@ -31,6 +31,8 @@ SEQUENCE_MAX = 2**21 - 1
 """What three varint bytes hold: 575 records a day for ten years."""
 MINUTES_MAX = 2**24 - 1
 """Three bytes: the field ends in November 2056."""
+EPOCH_DAYS_MAX = 30
+"""An epoch ends after a month at the latest: what was sealed in it counts from there."""
 KIND_MAX = 63
 REF_BYTES = 4
 RECORD_ID_BYTES = 16
@@ -73,6 +75,10 @@ class Kind(IntEnum):
     READING = 4
 
 
+INTRODUCTIONS = frozenset({Kind.DEVICE, Kind.NODE})
+"""Whoever joins years later needs them to read what the introduced wrote: they stay, whatever their class says."""
+
+
 class Record(msgspec.Struct, frozen=True):
     """One statement, decoded. `body` is plain; `wire_body` is what was signed, compressed or not."""
 
@@ -85,6 +91,13 @@ class Record(msgspec.Struct, frozen=True):
     body: bytes
     wire_body: bytes
     compressed: bool
+
+    @property
+    def kept_minutes(self) -> int | None:
+        """How long it is kept: at least its class's lifetime past the end of its epoch. None for what stays."""
+        if self.lifetime.days is None or self.kind in INTRODUCTIONS:
+            return None
+        return (EPOCH_DAYS_MAX + self.lifetime.days) * 24 * 60
 
 
 class SignedRecord(msgspec.Struct, frozen=True):

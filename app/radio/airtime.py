@@ -153,6 +153,17 @@ class AirtimeBudget:
         self._forget(now_ms)
         return sum(self._slots.values())
 
+    def give_back(self, ms: float, at_ms: int) -> None:
+        """What was counted at that time was not sent after all."""
+        slot = at_ms // SLOT_MS
+        if slot in self._slots:
+            self._slots[slot] = max(0.0, self._slots[slot] - ms)
+
+    def by_age(self, now_ms: int) -> list[tuple[int, float]]:
+        """The hour, minute by minute: (ms since the minute's end, 0 for the present one; airtime in it)."""
+        self._forget(now_ms)
+        return [(max(0, now_ms - (slot + 1) * SLOT_MS), ms) for slot, ms in sorted(self._slots.items()) if ms]
+
     def available_ms(self, now_ms: int) -> float:
         """Airtime that may be spent now."""
         return max(0.0, self.limit_ms - self.spent_ms(now_ms))

@@ -6,8 +6,6 @@ for all that came together. Pure; a part of the repair machine. Spec: docs/proto
 
 import msgspec
 
-from app.radio.control import BODY_BYTES_MAX
-from app.radio.frame import FRAME_BYTES_MAX
 from app.radio.logbook import LogEntry
 from app.radio.means import Means
 from app.radio.neighbors import Neighbor
@@ -74,7 +72,7 @@ class Announcing:
         """They lack what we have: our vector tells them soon, within their purse."""
         if not neighbor.may_be_offered(now_ms):
             return
-        if self._means.purses.spend(sender, self._means.airtime_ms(FRAME_BYTES_MAX), now_ms):
+        if self._means.purses.spend(sender, self._means.airtime_ms(self._means.frame_bytes_max), now_ms):
             self._trickle.hear_inconsistent(now_ms)
         else:
             self._means.tally["capped"] += 1
@@ -107,7 +105,7 @@ class Announcing:
     def vector(self, logs: list[NodeLog]) -> Vector:
         """The next slice of these, which counts as told."""
         self._due_since_ms, self._news = None, None
-        vector = slice_vector(logs, self._cursor, BODY_BYTES_MAX)
+        vector = slice_vector(logs, self._cursor, self._means.body_bytes_max)
         self._cursor = following(vector)
         return vector
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from app.core.envelope import EnvelopeId
 from app.radio.blend import Place
 from app.radio.blending import CROWD_MIN, Blending, is_blendable
-from app.radio.control import BODY_BYTES_MAX, control_frame_bytes
+from app.radio.control import control_frame_bytes
 from app.radio.logbook import LogEntry
 from app.radio.means import Means, SendBlend, SendEntry
 from app.radio.neighbors import Neighborhood
@@ -143,7 +143,7 @@ class Answering:
         if self._gone_due_ms is None or self._gone_due_ms > now_ms:
             return None
         waiting = [Portion(index, spans) for index, spans in sorted(self._gone.items())]
-        gone = Gone(fitted(waiting, BODY_BYTES_MAX, GONE_RUNS_MAX, numbers_max=None))
+        gone = Gone(fitted(waiting, self._means.body_bytes_max, GONE_RUNS_MAX, numbers_max=None))
         airtime_ms = self._means.airtime_ms(control_frame_bytes(gone))
         if not self._means.purses.spend(self._gone_asker, airtime_ms, now_ms):
             self._means.tally["capped"] += 1

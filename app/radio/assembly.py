@@ -122,6 +122,10 @@ class Assembler:
     def __len__(self) -> int:
         return len(self._objects)
 
+    def carries(self, frame_ms: float) -> None:
+        """What a symbol's frame costs through the radio that is there now."""
+        self._frame_ms = frame_ms
+
     def received(self, symbol: Symbol, sender: int, now_ms: int, *, paired: bool = False) -> bytes | None:
         """A symbol whose MAC was right: under the key shared with `sender` alone when `paired`, else under K_link.
 

@@ -2,7 +2,8 @@
 
 When a checksum differs, one asks the other for symbols of its envelope ids (iblt.py), and what they give is sent and
 asked for by name. That happens where two nodes have shared an index, or a disk lied. Also keeps the part of each
-checksum that stands for entries which were gone before this node saw them: it is taken over from a neighbor.
+checksum that stands for entries which were gone before this node saw them: it is taken over from a neighbor, after a
+comparison has shown that both hold the same. Taken over unseen, it would hide what a twin wrote and we lack.
 Pure; a part of the repair machine. Spec: docs/protocol/radio-repair.md.
 """
 
@@ -37,10 +38,11 @@ SETTLE_MAX_MS = 24 * 3_600_000
 class _Comparison:
     """Of one log with one neighbor."""
 
-    __slots__ = ("decoder", "due_ms", "frames_asked", "fruitless", "seen", "up_to")
+    __slots__ = ("decoder", "due_ms", "frames_asked", "fruitless", "seen", "theirs", "up_to")
 
-    def __init__(self, up_to: int, decoder: Decoder, due_ms: int) -> None:
+    def __init__(self, up_to: int, theirs: int | None, decoder: Decoder, due_ms: int) -> None:
         self.up_to = up_to
+        self.theirs = theirs
         self.decoder = decoder
         self.due_ms = due_ms
         self.frames_asked = 0
@@ -91,7 +93,7 @@ class Comparing:
         told = [claim for claim in told if claim.contiguous <= known[claim.index].contiguous]
         cuts = self._means.log.vector({claim.index: claim.contiguous for claim in told})
         differing = [
-            self._differs(sender, claim, self._comparable(claim, cut, known[claim.index]), now_ms)
+            self._differs(sender, claim, self._comparable(sender, claim, cut, known[claim.index], now_ms), now_ms)
             for claim, cut in zip(told, cuts, strict=True)
         ]
         return any(differing)
@@ -211,11 +213,11 @@ class Comparing:
         self._begin(sender, claim, now_ms)
         return True
 
-    def _comparable(self, claim: NodeLog, cut: KnownLog, known: KnownLog) -> int | None:
+    def _comparable(self, sender: int, claim: NodeLog, cut: KnownLog, known: KnownLog, now_ms: int) -> int | None:
         """Our checksum where theirs ends; None where it can't be told.
 
         `cut` is what we know up to there, `known` all of it. When everything gone unseen lies within, and we don't know
-        its part yet, theirs tells it.
+        its part yet, a comparison begins, after which theirs tells it.
         """
         if cut.unseen == 0:
             return cut.total
@@ -223,8 +225,7 @@ class Comparing:
         if unseen == known.unseen:
             return (cut.total + offset) % CHECKSUMS if cut.unseen == unseen else None
         if cut.unseen == known.unseen and claim.checksum is not None:
-            self._offsets[cut.index] = ((claim.checksum - cut.total) % CHECKSUMS, cut.unseen)
-            self._means.tally["checksums-adopted"] += 1
+            self._begin(sender, claim, now_ms)
         return None
 
     def _begin(self, sender: int, claim: NodeLog, now_ms: int) -> None:
@@ -239,7 +240,7 @@ class Comparing:
             self._means.tally["compare-refused"] += 1
             return
         due_ms = self._means.after(now_ms, *COMPARE_DELAY_MS) if running is None else running.due_ms
-        self._comparisons[sender, claim.index] = _Comparison(claim.contiguous, Decoder(keys), due_ms)
+        self._comparisons[sender, claim.index] = _Comparison(claim.contiguous, claim.checksum, Decoder(keys), due_ms)
 
     def _conclude(self, sender: int, index: int, comparison: _Comparison, now_ms: int) -> None:
         lacking, surplus = comparison.decoder.lacking, set(comparison.decoder.surplus)
@@ -253,9 +254,17 @@ class Comparing:
             keys = tuple(key_bytes(key) for key in lacking[at : at + WANTED_KEYS_MAX])
             self._wanted.append(Wanted(sender, index, keys))
         if not lacking and not surplus:
-            # What is held is the same: the difference lies in what was gone before we saw it.
-            self._offsets.pop(index, None)
+            self._adopt(index, comparison)
         self._settle(sender, index, now_ms)
+
+    def _adopt(self, index: int, comparison: _Comparison) -> None:
+        """What is held is the same: the difference lies in what was gone before we saw it."""
+        cut = next(iter(self._means.log.vector({index: comparison.up_to})))
+        known = next(log for log in self._means.log.vector() if log.index == index)
+        self._offsets.pop(index, None)
+        if cut.unseen and cut.unseen == known.unseen and comparison.theirs is not None:
+            self._offsets[index] = ((comparison.theirs - cut.total) % CHECKSUMS, cut.unseen)
+            self._means.tally["checksums-adopted"] += 1
 
     def _settle(self, sender: int, index: int, now_ms: int) -> None:
         self._comparisons.pop((sender, index), None)

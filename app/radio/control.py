@@ -88,7 +88,7 @@ class ControlFrame(msgspec.Struct, frozen=True):
 
 
 def seal_control(frame: ControlFrame, link: LinkKeys) -> bytes:
-    """The frame's bytes under the current epoch. The message must fit BODY_BYTES_MAX."""
+    """The frame's bytes under the current epoch. The message must fit BODY_BYTES_MAX, or what the radio leaves."""
     kind = KINDS[type(frame.message)]
     plaintext = bytes([kind]) + _CODECS[kind][0](frame.message)
     assert len(plaintext) <= 1 + BODY_BYTES_MAX, "messages are cut to fit before they are sealed"

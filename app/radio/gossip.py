@@ -6,7 +6,7 @@ and receipt counters come from the caller. Spec, with the state diagram: docs/pr
 """
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -14,6 +14,7 @@ from app.core.envelope import ENVELOPE_BYTES_MAX, EnvelopeId, envelope_id
 from app.errors import DecodeError
 from app.radio import patience
 from app.radio.airtime import AirtimeBudget
+from app.radio.control import HeardCounters
 from app.radio.frame import (
     FRAME_BYTES_MAX,
     HOPS_MAX,
@@ -44,6 +45,7 @@ from app.radio.parcel import (
     Transmit,
     prefix_of,
 )
+from app.radio.purses import RESERVES
 
 ITEMS_MAX = 2048
 """Envelopes remembered for duplicates and retries: half a megabyte, and days of a village's traffic."""
@@ -55,10 +57,6 @@ COPIES_ENOUGH = 2
 """Whoever overhears this many other copies adds nothing by one more."""
 FORWARD_TRIES_MAX = 4
 """A forward and three retries; afterwards it waits until a node that lacks it is heard."""
-PEOPLE_RESERVE = 0.1
-"""The share of the hour's airtime that only alerts may touch."""
-BACKGROUND_RESERVE = 0.5
-"""The share that imports leave for what people write."""
 LONG_FRAMES = 4
 """Patience with an envelope of many frames: those who lack some of them ask, are answered, and write it to the disk."""
 SYMBOLS_GAP_MS = 20_000
@@ -68,7 +66,6 @@ SHARED_RECEIPTS_MIN = 4
 COUNTERS_LOW = 16
 """Ask for another block of receipt counters while this many are left."""
 
-_RESERVES = {Priority.ALERT: 0.0, Priority.PEOPLE: PEOPLE_RESERVE, Priority.BACKGROUND: BACKGROUND_RESERVE}
 _RECEIPT_RANK = 0.5
 """After alerts, before all else: a receipt is short and spares a retry."""
 
@@ -152,6 +149,7 @@ class Gossip:
         *,
         repaired: bool = False,
         frame_bytes_max: int = FRAME_BYTES_MAX,
+        heard: Mapping[int, int] | None = None,
     ) -> None:
         self._me = me
         self._frame_bytes_max = frame_bytes_max
@@ -166,7 +164,7 @@ class Gossip:
         self._repeated_receipts: set[EnvelopePrefix] = set()
         self._hello_due_ms: int | None = None
         self._neighbors: dict[NodeIndex, Neighbor] = {}
-        self._heard_counters: dict[NodeIndex, int] = {}
+        self._heard_counters = HeardCounters(heard or {})
         self._hears: dict[NodeIndex, frozenset[NodeIndex]] = {}
         self._told: frozenset[NodeIndex] = frozenset()
         self._tell_due_ms: int | None = None
@@ -238,6 +236,10 @@ class Gossip:
         """Say soon that this node is on the air: neighbors then send what it lacks."""
         self._now_ms = now_ms
         self._hello_due_ms = now_ms + patience.receipt_ms(len(self._neighbors), self._rng)
+
+    def carries(self, frame_bytes_max: int) -> None:
+        """The longest frame that the radio and the channel's rules take."""
+        self._frame_bytes_max = frame_bytes_max
 
     # What the air says
 
@@ -403,6 +405,10 @@ class Gossip:
             counts[item.parcel.priority] += item.due_ms is not None
         return counts
 
+    def heard_counters(self) -> dict[int, int]:
+        """The last receipt counter of each node: to save, and hand to the next machine as `heard`."""
+        return self._heard_counters.snapshot()
+
     def neighbors(self) -> dict[NodeIndex, Neighbor]:
         """The nodes heard directly, with when and how well they were heard last."""
         return dict(self._neighbors)
@@ -453,13 +459,14 @@ class Gossip:
         if repeated and not is_soon_said and prefix not in self._receipts:
             # Whoever says it again has not heard that it is anywhere.
             self._owe_receipt(item, now_ms)
-            self._repeated_receipts.add(prefix)
+            if prefix in self._receipts:  # there may be too many
+                self._repeated_receipts.add(prefix)
 
     def _hear_receipt(self, frame: ReceiptFrame, now_ms: int) -> None:
-        if frame.counter <= self._heard_counters.get(frame.sender, -1):
-            self._events.append(Rejected("stale"))
+        fault = self._heard_counters.admit(frame.sender, frame.counter)
+        if fault is not None:
+            self._events.append(Rejected(fault))
             return
-        self._heard_counters[frame.sender] = frame.counter
         if frame.hears is not None:
             self._hears[frame.sender] = frame.hears
         for prefix in frame.prefixes:
@@ -598,14 +605,14 @@ class Gossip:
         due_ms = max(due_ms, self._answers_until_ms)
         if priority is Priority.BACKGROUND:
             due_ms = max(due_ms, self._channel_quiet_ms)
-        return self._affordable(priority, due_ms, self._cost_ms(item.parcel), _RESERVES[priority], item, now_ms)
+        return self._affordable(priority, due_ms, self._cost_ms(item.parcel), RESERVES[priority], item, now_ms)
 
     def _receipt_head(self, now_ms: int) -> _Head | None:
         due = [*self._receipts.values(), *(ms for ms in (self._hello_due_ms, self._tell_due_ms) if ms is not None)]
         if not due or not self._own_counters:
             return None
         cost_ms = self._airtime_ms(receipt_frame_bytes(min(len(self._receipts), RECEIPT_PREFIXES_MAX)))
-        return self._affordable(_RECEIPT_RANK, min(due), cost_ms, PEOPLE_RESERVE, None, now_ms)
+        return self._affordable(_RECEIPT_RANK, min(due), cost_ms, RESERVES[Priority.PEOPLE], None, now_ms)
 
     def _affordable(
         self, rank: float, due_ms: int, cost_ms: float, reserve: float, item: _Item | None, now_ms: int

@@ -13,12 +13,13 @@ import msgspec
 
 from app.acceptance import WEATHER_SOURCE, Draft
 from app.clock import minutes_of
-from app.core.boards import Board
+from app.core import overheard
 from app.core.record import Kind, Lifetime
 from app.core.weather import Quantity, Stations, WeatherReport, decode_report
 from app.errors import StoreError
 from app.founding import Node
 from app.radio.dialects.dialect import TelemetryHeard, TextHeard, WeatherReading
+from app.radio.dialects.meshtastic import MeshtasticSettings
 from app.radio.notes import Note, Notes
 from app.store.envelopes import Entry
 
@@ -50,12 +51,15 @@ _log = logging.getLogger(__name__)
 class Guest:
     """The other network's news for one node, and the node's for the other network."""
 
-    def __init__(self, node: Node, rng: random.Random, look_s: float = LOOK_S) -> None:
+    def __init__(
+        self, node: Node, rng: random.Random, look_s: float = LOOK_S, wake: asyncio.Event | None = None
+    ) -> None:
+        self.settings = MeshtasticSettings()
+        self._wake = wake
         self._node = node
         self._notes = Notes(rng)
         self._stations = Stations()
         self._announcements: deque[str] = deque(maxlen=ANNOUNCEMENTS_MAX)
-        self._announces = False
         self._look_s = look_s
         self._delay_minutes = rng.randrange(REPORT_DELAY_MINUTES)
 
@@ -73,7 +77,7 @@ class Guest:
     async def offer(self, entry: Entry) -> None:
         """A new entry of the store: what a person wrote at this node is worth an announcement."""
         is_own = entry.entry_index == self._node.identity.index
-        if not (self._announces and is_own and entry.kind == Kind.POST and not entry.background):
+        if not (self.settings.announces and is_own and entry.kind == Kind.POST and not entry.background):
             return
         standing = await self._node.store.boards.get(entry.record_id)
         if standing is not None and standing.ref is None:
@@ -98,8 +102,7 @@ class Guest:
 
     async def look(self) -> None:
         """Put up what is due now."""
-        identity = await self._node.store.node.identity()
-        self._announces = identity is not None and identity.radio_announces
+        await self.read_settings()
         clock = self._node.clock
         drafts = [await self._note(note) for note in self._notes.take(clock.monotonic_ms())]
         reports = self._stations.take(minutes_of(clock.now_ms()) - self._delay_minutes)
@@ -108,10 +111,21 @@ class Guest:
         if new:
             await self._node.door.publish(new, "meshtastic")
 
+    async def read_settings(self) -> None:
+        """What the keeper chose; the radio takes over what has changed."""
+        identity = await self._node.store.node.identity()
+        if identity is None:
+            return
+        channel, hops, announces = identity.meshtastic_channel, identity.meshtastic_hops, identity.radio_announces
+        settings = MeshtasticSettings(channel, hops, announces=announces)
+        if settings != self.settings:
+            self.settings = settings
+            if self._wake is not None:
+                self._wake.set()
+
     async def _note(self, note: Note) -> Draft | None:
-        """None when another node has put it up."""
-        page = await self._node.store.boards.page(Board.BULLETIN)
-        if any(standing.title == note.title for standing in page.records):
+        """None when another node has put it up. If both did, the boards show one."""
+        if note.source_id in await self._node.store.boards.imported(overheard.SOURCE):
             return None
         return Draft(Kind.POST, Lifetime.SHORT, note.body.encode())
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from app.core.envelope import EnvelopeId
-from app.radio.control import Kind, Message, NeighborPurses
+from app.radio.control import OVERHEAD_BYTES, Kind, Message, NeighborPurses
 from app.radio.frame import FRAME_BYTES_MAX, NodeIndex, envelope_frame_bytes
 from app.radio.logbook import LogEntry, LogView
 from app.radio.parcel import CountersNeeded, Priority, Rejected
@@ -69,7 +69,10 @@ RepairEvent = Rejected | CountersNeeded | OwnLogAhead | TwinHeard | MessageHeard
 
 
 class Means:
-    """The shared parts. `airtime_ms` prices a frame by its bytes; `tally` counts by name, for the keeper's page."""
+    """The shared parts. `airtime_ms` prices a frame by its bytes; `tally` counts by name, for the keeper's page.
+
+    `frame_bytes_max` is less than a frame's own limit where the radio or the channel's rules carry less.
+    """
 
     def __init__(
         self,
@@ -85,6 +88,12 @@ class Means:
         self.airtime_ms = airtime_ms
         self.rng = rng
         self.tally: Counter[str] = Counter()
+        self.frame_bytes_max = FRAME_BYTES_MAX
+
+    @property
+    def body_bytes_max(self) -> int:
+        """What a control frame's message may have."""
+        return self.frame_bytes_max - OVERHEAD_BYTES
 
     def after(self, now_ms: int, least_ms: int, most_ms: int) -> int:
         """A moment by chance, so that not all speak at once."""
@@ -93,9 +102,9 @@ class Means:
     def entry_airtime_ms(self, entry: LogEntry) -> float:
         """What an envelope costs: one frame, or as many whole ones as its fragments come to."""
         frame_bytes = envelope_frame_bytes(entry.envelope_bytes, entry.number)
-        if frame_bytes <= FRAME_BYTES_MAX:
+        if frame_bytes <= self.frame_bytes_max:
             return self.airtime_ms(frame_bytes)
-        return -(-entry.envelope_bytes // FRAGMENT_BYTES) * self.airtime_ms(FRAME_BYTES_MAX)
+        return -(-entry.envelope_bytes // FRAGMENT_BYTES) * self.airtime_ms(self.frame_bytes_max)
 
 
 FRAGMENT_BYTES = 200

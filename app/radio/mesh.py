@@ -33,7 +33,7 @@ from app.radio.frame import (
     envelope_frame_bytes,
     is_control,
 )
-from app.radio.gossip import BACKGROUND_RESERVE, PEOPLE_RESERVE, Gossip, Long
+from app.radio.gossip import Gossip, Long
 from app.radio.logbook import KnownLog, Logbook, LogEntry, LogView
 from app.radio.means import MessageHeard, OwnLogAhead, SendControl, SendEntry, TwinHeard
 from app.radio.outbox import Order, Outbox
@@ -53,8 +53,9 @@ from app.radio.parcel import (
     Transmit,
     prefix_of,
 )
+from app.radio.purses import RESERVES
 from app.radio.repair import Repair
-from app.radio.span import Span, Spans, holds, normal
+from app.radio.span import Span
 from app.radio.vector import Vector
 from app.radio.want import Trust, Want
 
@@ -70,6 +71,8 @@ PLACES_MAX = 256
 """Places of heard envelopes that wait for the disk: as many as envelopes do, with the places a few have twice."""
 SPEAKERS_MAX = 512
 """Objects of which is remembered who spoke of them last, and pays for questions about them."""
+OVER_MAX = 4096
+"""Names of what is gone, known at a glance; older ones are known by the disk."""
 ACKNOWLEDGED_MAX = 512
 ACKNOWLEDGE_MS = 60_000
 """An old envelope that is said again, by whoever lost our receipt or by a replay, is acknowledged so often."""
@@ -81,7 +84,7 @@ HELP_FRAMES = (8, 20)
 """Others who hold the object wait so many frames' time, in which the first one would have been heard."""
 CONTROL_RANK = 0.7
 """After alerts and receipts, before what people write: short, rare, and capped for each neighbor."""
-_RESERVES = {Priority.ALERT: 0.0, Priority.PEOPLE: REPAIR_RESERVE, Priority.BACKGROUND: BACKGROUND_RESERVE}
+_ANSWER_RESERVES = RESERVES | {Priority.PEOPLE: REPAIR_RESERVE}
 _AFTER_FLOODING = 0.1
 """Answers go after the new envelopes of their class."""
 
@@ -99,7 +102,7 @@ class _Spot(msgspec.Struct, frozen=True):
 
 
 class Mesh:
-    """The radio machine of one node. `log` holds what is on the disk; `heard` are saved counters.
+    """The radio machine of one node. `log` holds what is on the disk; `heard` and `receipts` are saved counters.
 
     `airtime_ms` prices a frame by its bytes. `frame_bytes_max` is less where the channel's rules allow less.
     """
@@ -114,6 +117,7 @@ class Mesh:
         *,
         log: LogView | None = None,
         heard: Mapping[int, int] | None = None,
+        receipts: Mapping[int, int] | None = None,
         frame_bytes_max: int = FRAME_BYTES_MAX,
     ) -> None:
         self._me = me
@@ -124,14 +128,17 @@ class Mesh:
         self._frame_bytes_max = frame_bytes_max
         self._frame_ms = airtime_ms(frame_bytes_max)
         self._log = Logbook() if log is None else log
-        self._gossip = Gossip(me, link, budget, airtime_ms, rng, repaired=True, frame_bytes_max=frame_bytes_max)
+        self._gossip = Gossip(
+            me, link, budget, airtime_ms, rng, repaired=True, frame_bytes_max=frame_bytes_max, heard=receipts
+        )
         share_ms = NEIGHBOR_SHARE * budget.limit_ms
         self._repair = Repair(me, link, self._log, airtime_ms, rng, neighbor_ms_per_hour=share_ms, heard=heard or {})
+        self._repair.carries(frame_bytes_max)
         self._assembler = Assembler(self._frame_ms, rng)
         self._outbox = Outbox(me, rng, frame_bytes_max)
         self._long = dict(self._long_entries())
         self._places: dict[EnvelopeId, list[_Spot]] = {}
-        self._dropped: dict[int, Spans] = {}
+        self._over: dict[EnvelopePrefix, None] = {}
         self._covered: dict[tuple[NodeIndex, int], int] = {}
         self._speakers: dict[EnvelopePrefix, NodeIndex] = {}
         self._acknowledged: dict[EnvelopePrefix, int] = {}
@@ -176,10 +183,36 @@ class Mesh:
         self._gossip.forget(envelope_id)
         self._assembler.forget(ObjectId(prefix_of(envelope_id)))
 
-    def gone(self, index: int, span: Span) -> None:
-        """These entries expired here, were withdrawn, or dropped: they are neither sent nor taken again."""
-        self._dropped[index] = normal((*self._dropped.get(index, ()), span))
-        self._repair.gone(index, span)
+    def gone(self, entry: LogEntry, now_ms: int, sender: int | None = None) -> None:
+        """The time of an envelope is over: it is neither sent nor taken again. Its name stays in the log's checksum."""
+        self.recall(entry.envelope_id)
+        self._long.pop(prefix_of(entry.envelope_id), None)
+        self._gossip.forget(entry.envelope_id)
+        if not 0 < entry.number <= LOG_NUMBER_MAX:
+            return
+        if sender is None:
+            self._log.append(entry)
+        else:
+            self._repair.stored(entry, now_ms, sender)
+        place = Span(entry.number, entry.number)
+        there = self._log.get(entry.index, place, LOG_NUMBER_MAX)
+        self._repair.gone(entry.index, place)
+        for other in there:
+            if other.envelope_id != entry.envelope_id:
+                self._log.append(other)  # a twin wrote it at the same place, and it lives on
+
+    def recall(self, envelope_id: EnvelopeId) -> None:
+        """This is gone, and the log was filled knowing it."""
+        prefix = prefix_of(envelope_id)
+        self._over.pop(prefix, None)
+        self._over[prefix] = None
+        if len(self._over) > OVER_MAX:
+            del self._over[next(iter(self._over))]
+
+    def over(self, envelope_id: EnvelopeId, now_ms: int) -> None:
+        """The disk had it until its time was over: not taken again, and whoever sent it did no wrong."""
+        for spot in self._places.pop(envelope_id, []):
+            self.gone(LogEntry(spot.entry, spot.number, envelope_id, spot.size), now_ms, spot.sender)
 
     def known_nodes(self, nodes: frozenset[NodeIndex], now_ms: int) -> None:
         """The roster's nodes."""
@@ -205,6 +238,16 @@ class Mesh:
         self._now_ms = now_ms
         self._gossip.greet(now_ms)
         self._repair.start(now_ms)
+
+    def carries(self, frame_bytes_max: int, now_ms: int) -> None:
+        """The radio is known, and so is the longest frame that it and the rules take, and what a frame costs."""
+        self._now_ms = now_ms
+        self._frame_bytes_max, self._frame_ms = frame_bytes_max, self._airtime_ms(frame_bytes_max)
+        self._gossip.carries(frame_bytes_max)
+        self._repair.carries(frame_bytes_max)
+        self._assembler.carries(self._frame_ms)
+        self._outbox.carries(frame_bytes_max)
+        self._long = dict(self._long_entries())
 
     def fetched(self, prefix: EnvelopePrefix, parcel: Parcel | None) -> None:
         """What was wanted from the disk; None when it is not there."""
@@ -309,6 +352,10 @@ class Mesh:
         """To save every minute or so, and hand to the next machine as `heard`."""
         return self._repair.heard_counters()
 
+    def heard_receipts(self) -> dict[int, int]:
+        """Likewise of receipts, which have counters of their own: for the next machine as `receipts`."""
+        return self._gossip.heard_counters()
+
     def tally(self) -> dict[str, int]:
         """What repair and assembly counted since the start."""
         return self._repair.tally() | {f"symbols-{word}": count for word, count in self._assembler.counts.items()}
@@ -350,7 +397,7 @@ class Mesh:
         prefix = prefix_of(name)
         self._repair.hear_entry(frame.entry, frame.number, name, now_ms)
         self._outbox.heard_envelope(prefix)
-        if not self._is_credible(frame.entry, frame.number):
+        if not self._is_credible(frame.entry, frame.number, prefix):
             return
         if self._is_held(frame.entry, frame.number, prefix) and not self._gossip.knows(prefix):
             self._hear_old(prefix, frame, now_ms)
@@ -366,7 +413,7 @@ class Mesh:
         quiet_ms = round(self._rng.uniform(*HELP_FRAMES) * self._frame_ms)
         self._outbox.heard_symbol(prefix, now_ms + quiet_ms)
         self._note_speaker(prefix, frame.sender)
-        if not self._is_credible(frame.entry, frame.number):
+        if not self._is_credible(frame.entry, frame.number, prefix):
             return
         if prefix in self._long and not self._gossip.knows(prefix):
             self._hear_old(prefix, frame, now_ms)
@@ -383,7 +430,10 @@ class Mesh:
     def _hear_old(self, prefix: EnvelopePrefix, frame: EnvelopeFrame | SymbolFrame, now_ms: int) -> None:
         """It is on the disk, and left the table long ago. Whoever says it anew may not know that it is anywhere."""
         self._events += [Held(prefix, node) for node in sorted({frame.sender, frame.entry} - {self._me})]
-        if frame.hops == HOPS_MAX or now_ms - self._acknowledged.get(prefix, -ACKNOWLEDGE_MS) < ACKNOWLEDGE_MS:
+        if frame.hops == HOPS_MAX:
+            return  # an answer to somebody else
+        self._reject("old")
+        if now_ms - self._acknowledged.get(prefix, -ACKNOWLEDGE_MS) < ACKNOWLEDGE_MS:
             return
         self._acknowledged[prefix] = now_ms
         if len(self._acknowledged) > ACKNOWLEDGED_MAX:
@@ -428,9 +478,9 @@ class Mesh:
         if not self._outbox.put(order):
             self._reject("busy")
 
-    def _is_credible(self, entry: NodeIndex, number: int) -> bool:
-        """Whether an envelope may stand at this place."""
-        if holds(self._dropped.get(entry, ()), number):
+    def _is_credible(self, entry: NodeIndex, number: int, prefix: EnvelopePrefix) -> bool:
+        """Whether this envelope may stand at this place."""
+        if prefix in self._over and not self._log.missing(entry, Span(number, number)):
             self._reject("gone")
             return False
         if entry != self._me:
@@ -473,7 +523,7 @@ class Mesh:
         due_ms = min((time for time in times if time is not None), default=None)
         if due_ms is None:
             return None
-        afford_ms = self._affordable_ms(PEOPLE_RESERVE)
+        afford_ms = self._affordable_ms(RESERVES[Priority.PEOPLE])
         return None if afford_ms is None else max(due_ms, afford_ms, self._gossip.answers_until_ms)
 
     def _orders(self) -> list[Order]:
@@ -484,7 +534,7 @@ class Mesh:
             return None
         if not self._outbox.is_at_hand(order):
             return order.due_ms
-        afford_ms = self._affordable_ms(PEOPLE_RESERVE if order.floods else _RESERVES[order.priority])
+        afford_ms = self._affordable_ms((RESERVES if order.floods else _ANSWER_RESERVES)[order.priority])
         if afford_ms is None:
             return None
         quiet_ms = self._gossip.answers_until_ms
@@ -611,6 +661,7 @@ REFUSALS = frozenset(
     {
         "answers-refused",
         "capped",
+        "checksums-differ",
         "compare-refused",
         "comparisons-given-up",
         "gone-disbelieved",

@@ -9,9 +9,9 @@ from collections import Counter, OrderedDict, deque
 
 import msgspec
 
+from app.core.overheard import note_of, source_id
 from app.radio.airtime import HOUR_MS
 from app.radio.dialects.dialect import TextHeard
-from app.radio.dialects.meshtastic_ear import UNSIGNED_MARK
 
 SEEN_MAX = 512
 """Messages remembered, to tell a repeat from news: more than a channel carries in a day."""
@@ -24,15 +24,11 @@ DELAY_MAX_MS = 60_000
 
 
 class Note(msgspec.Struct, frozen=True):
-    """A post's body, and when it may go up."""
+    """A post's body, the message's name, and when it may go up."""
 
     body: str
+    source_id: str
     due_ms: int
-
-    @property
-    def title(self) -> str:
-        """Its first line."""
-        return self.body.partition("\n")[0]
 
 
 class Notes:
@@ -60,7 +56,9 @@ class Notes:
         if len(self._last_hour) >= NOTES_PER_HOUR or by_sender[text.sender] >= SENDER_NOTES_PER_HOUR:
             return "too many texts"
         self._last_hour.append((text.sender, now_ms))
-        self._waiting.append(Note(_body(text), now_ms + self._rng.randrange(DELAY_MAX_MS)))
+        name = source_id(text.sender, text.packet)
+        body = note_of(text.sender_name, text.text, name)
+        self._waiting.append(Note(body, name, now_ms + self._rng.randrange(DELAY_MAX_MS)))
         return None
 
     def take(self, now_ms: int) -> list[Note]:
@@ -68,9 +66,3 @@ class Notes:
         due = [note for note in self._waiting if note.due_ms <= now_ms]
         self._waiting = [note for note in self._waiting if note.due_ms > now_ms]
         return due
-
-
-def _body(text: TextHeard) -> str:
-    first, _, rest = text.text.strip().partition("\n")
-    body = f"{text.sender_name}: {first}\n{UNSIGNED_MARK}"
-    return f"{body}\n\n{rest.strip()}" if rest.strip() else body

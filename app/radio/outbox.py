@@ -64,6 +64,12 @@ class Outbox:
         self._objects: dict[EnvelopePrefix, _Object] = {}
         self._fetching: set[EnvelopePrefix] = set()
 
+    def carries(self, frame_bytes_max: int) -> None:
+        """Another radio: what is in memory was cut for the last one, and is fetched again."""
+        if frame_bytes_max != self._frame_bytes_max:
+            self._frame_bytes_max = frame_bytes_max
+            self._objects.clear()
+
     def put(self, order: Order) -> bool:
         """Owe it. An order for the same grows to the larger count. False when the box is full."""
         key = (order.prefix, order.pair)

@@ -87,6 +87,10 @@ class Repair:
         self._announcing.start(now_ms)
         self._ask_for_counters()
 
+    def carries(self, frame_bytes_max: int) -> None:
+        """The longest frame that the radio and the channel's rules take."""
+        self._means.frame_bytes_max = frame_bytes_max
+
     def use(self, link: LinkKeys) -> None:
         """The keys of the living epochs, after one began or ended."""
         self._link = link

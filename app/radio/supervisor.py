@@ -10,13 +10,12 @@ import contextlib
 import logging
 import random
 from collections import Counter
-
-import msgspec
+from collections.abc import Sequence
 
 from app.acceptance import Outcome
 from app.core.record import Kind, Lifetime
-from app.errors import DecodeError, DeviceError, StoreError
-from app.feed import Lagged, Subscription
+from app.errors import DecodeError, DeviceError, InputError, StoreError
+from app.feed import Dropped, Lagged, Subscription
 from app.founding import Node
 from app.radio import regions
 from app.radio.choice import RadioChoice
@@ -33,10 +32,11 @@ from app.radio.dialects.dialect import (
     TextHeard,
     Unresponsive,
 )
-from app.radio.dialects.meshtastic import Meshtastic, MeshtasticSettings
+from app.radio.dialects.meshtastic import Meshtastic
 from app.radio.dialects.on_air import HEADER_BYTES
 from app.radio.frame import FRAME_BYTES_MAX, LinkKeys, NodeIndex
 from app.radio.guest import Guest
+from app.radio.ledger import Ledger
 from app.radio.logbook import Logbook, LogEntry
 from app.radio.means import OwnLogAhead, TwinHeard
 from app.radio.mesh import Mesh, MeshEvent
@@ -47,7 +47,6 @@ from app.radio.parcel import (
     EnvelopeHeard,
     EnvelopeWanted,
     Held,
-    Neighbor,
     Parcel,
     Priority,
     Purpose,
@@ -60,8 +59,9 @@ from app.radio.purses import RESERVES, Meter
 from app.radio.serial_link import SerialConnection, SerialLink
 from app.radio.serial_ports import RadioFinder, order_for
 from app.radio.span import Span
+from app.radio.status import RadioStatus, channels_of, obstacle_of, on_air_of
 from app.store.envelopes import Entry, Origin
-from app.store.log import Content
+from app.store.log import Content, Place
 from app.store.node import COUNTER_BLOCK
 
 DISK_WORK_MAX = 1024
@@ -74,25 +74,6 @@ RESTART_S = 5
 """After an error that should not be, before the radio starts over."""
 
 _log = logging.getLogger(__name__)
-
-
-class RadioStatus(msgspec.Struct, frozen=True):
-    """The radio as the keeper's page shows it. `fault` is a sentence, None while the radio works."""
-
-    port: str
-    radio: str | None
-    profile: Profile
-    is_ready: bool
-    fault: str | None
-    spent_ms: float
-    spent_by_class: dict[Priority, float]
-    limit_ms: float
-    sent: dict[str, int]
-    heard: int
-    rejected: dict[str, int]
-    waiting: dict[Priority, int]
-    neighbors: dict[NodeIndex, Neighbor]
-    frame_bytes_max: int
 
 
 class RadioSupervisor:
@@ -112,15 +93,17 @@ class RadioSupervisor:
         self._finding: Finding | None = None
         self._no_answer: str | None = None
         self._budget = Meter(profile)
+        self._ledger = Ledger(node.store.airtime, self._budget, node.clock)
+        self._remembers = False
         self._rng = rng or random.SystemRandom()
         self._mesh: Mesh | None = None
-        self._guest = Guest(node, self._rng)
+        self._wake = asyncio.Event()
+        self._guest = Guest(node, self._rng, wake=self._wake)
         self._is_ready = False
         self._is_announcing = False
         self._counts: Counter[str] = Counter()
         self._sent: Counter[str] = Counter()
         self._rejected: Counter[str] = Counter()
-        self._wake = asyncio.Event()
         self._disk_work: asyncio.Queue[DiskWork] = asyncio.Queue(DISK_WORK_MAX)
         self._pair_keys: dict[NodeIndex, tuple[bytes, bytes]] = {}
 
@@ -136,13 +119,15 @@ class RadioSupervisor:
 
     def status(self) -> RadioStatus:
         """How the radio is."""
-        mesh = self._mesh
+        mesh, obstacle = self._mesh, obstacle_of(self._dialect)
+        is_ready = self._is_ready and obstacle is None
+        fault = obstacle or self._link.fault or self._no_answer or "The radio does not answer yet."
         return RadioStatus(
             port=self._link.port,
             radio=None if self._finding is None else self._finding.describe(),
             profile=self._profile,
-            is_ready=self._is_ready,
-            fault=None if self._is_ready else self._link.fault or self._no_answer or "The radio does not answer yet.",
+            is_ready=is_ready,
+            fault=None if is_ready else fault,
             spent_ms=self._budget.spent_ms(self._now_ms()),
             spent_by_class=self._budget.by_priority(self._now_ms()),
             limit_ms=self._budget.limit_ms,
@@ -152,30 +137,40 @@ class RadioSupervisor:
             waiting={} if mesh is None else mesh.waiting(),
             neighbors={} if mesh is None else mesh.neighbors(),
             frame_bytes_max=self._frame_bytes_max(),
+            on_air=on_air_of(self._dialect, self._profile),
+            channels=channels_of(self._dialect),
         )
 
     async def _run(self) -> None:
         identity = self._node.identity
         epochs = await self._node.store.node.epoch_keys(identity.space_id)
         link = LinkKeys(identity.space_id, tuple(epoch.link for epoch in epochs))
+        if not self._remembers:
+            await self._ledger.open()
+            self._remembers = True
         with self._node.feed.subscribe() as subscription:
             # From here on the feed tells what is new: nothing falls between it and the log.
+            gone = await self._node.store.log.gone()
             mesh = self._mesh = Mesh(
                 self._me,
                 link,
                 self._budget,
                 self._price_ms,
                 self._rng,
-                log=await self._read_log(),
+                log=await self._read_log(gone),
                 heard=await self._node.store.log.heard_counters(),
+                receipts=await self._node.store.log.heard_receipts(),
                 frame_bytes_max=min(self._lawful_bytes_max, FRAME_BYTES_MAX),
             )
+            for place in gone:
+                mesh.recall(place.envelope_id)
             await self._reload(mesh)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._follow_feed(mesh, subscription), name="radio: feed")
                 tasks.create_task(self._reload_now_and_then(mesh), name="radio: reload")
                 tasks.create_task(self._write_disk(mesh), name="radio: disk")
                 tasks.create_task(self._save_counters(mesh), name="radio: counters")
+                tasks.create_task(self._ledger.run(self._wake), name="radio: airtime")
                 tasks.create_task(self._guest.run(), name="radio: guest")
                 tasks.create_task(self._keep_connected(mesh), name="radio: port")
 
@@ -185,6 +180,9 @@ class RadioSupervisor:
         async for event in subscription:
             if isinstance(event, Lagged):
                 await self._reload(mesh)
+                self._drop(mesh, await self._node.store.log.gone())
+            elif isinstance(event, Dropped):
+                self._drop(mesh, event.places)
             elif isinstance(event, Entry):
                 if event.kind == Kind.NODE:
                     await self._reload_roster(mesh)
@@ -192,23 +190,43 @@ class RadioSupervisor:
                     self._offer(mesh, event)
                     await self._guest.offer(event)
 
-    async def _read_log(self) -> Logbook:
-        """What is on the disk, and what is gone."""
+    async def _read_log(self, gone: Sequence[Place]) -> Logbook:
+        """What is on the disk, and what was."""
+        held = await self._node.store.log.places()
         log = Logbook()
-        for place in await self._node.store.log.places():
-            log.append(LogEntry(place.index, place.number, place.envelope_id, place.envelope_bytes))
-        for index, first, last in await self._node.store.log.gone():
-            log.drop(index, Span(first, last))
+        # In the logs' own order: then it takes no longer for each of many.
+        for place in sorted((*gone, *held), key=lambda place: (place.index, place.number)):
+            log.append(_entry_of(place))
+        for place in gone:
+            log.drop(place.index, Span(place.number, place.number))
+        left = {(place.index, place.number) for place in gone}
+        for place in held:
+            if (place.index, place.number) in left:
+                log.append(_entry_of(place))  # a twin wrote it at the same place, and it lives on
         return log
 
+    def _drop(self, mesh: Mesh, places: Sequence[Place]) -> None:
+        for place in places:
+            mesh.gone(_entry_of(place), self._now_ms())
+
     async def _save_counters(self, mesh: Mesh) -> None:
-        saved: dict[int, int] = {}
-        while True:
-            await asyncio.sleep(SAVE_COUNTERS_S)
-            heard = mesh.heard_counters()
-            if heard != saved:
-                await self._node.store.log.save_heard_counters(heard)
-                saved = heard
+        saved: _Heard = ({}, {})
+        try:
+            while True:
+                await asyncio.sleep(SAVE_COUNTERS_S)
+                saved = await self._save_heard(mesh, saved)
+        finally:
+            await self._save_heard(mesh, saved)
+
+    async def _save_heard(self, mesh: Mesh, saved: "_Heard") -> "_Heard":
+        heard = mesh.heard_counters(), mesh.heard_receipts()
+        if heard != saved:
+            try:
+                await self._node.store.log.save_heard_counters(*heard)
+            except StoreError as error:
+                _log.error("What the radio heard last is not written down: %s", error.message)
+                return saved
+        return heard
 
     async def _reload_now_and_then(self, mesh: Mesh) -> None:
         while True:
@@ -227,8 +245,11 @@ class RadioSupervisor:
         for node in nodes:
             index = NodeIndex(node.index)
             if index != self._me and self._pair_keys.get(index, (b"",))[0] != node.public_key:
-                key = pair_key(identity.seed, node.public_key, identity.space_id)
-                self._pair_keys[index] = (node.public_key, key)
+                self._pair_keys.pop(index, None)
+                # A key can sign and yet share nothing: symbols under a pair key are not for that node.
+                with contextlib.suppress(InputError):
+                    key = pair_key(identity.seed, node.public_key, identity.space_id)
+                    self._pair_keys[index] = (node.public_key, key)
         mesh.pair_keys({index: key for index, (_, key) in self._pair_keys.items()})
         self._wake.set()
 
@@ -244,13 +265,16 @@ class RadioSupervisor:
 
     async def _write_disk(self, mesh: Mesh) -> None:
         while True:
-            work = await self._disk_work.get()
+            work: DiskWork | None = await self._disk_work.get()
+            held: list[Held] = []
+            while isinstance(work, Held):
+                held.append(work)
+                work = None if self._disk_work.empty() else self._disk_work.get_nowait()
+            if held:
+                await self._note_held(held)
             match work:
                 case EnvelopeHeard():
                     await self._accept(mesh, work)
-                case Held(prefix, node):
-                    if await self._node.store.custody.add(prefix, node, self._node.clock.now_ms()):
-                        await self._node.feed.publish()
                 case Covered(node, index, first, last):
                     if await self._node.store.custody.cover(index, first, last, node, self._node.clock.now_ms()):
                         await self._node.feed.publish()
@@ -260,6 +284,12 @@ class RadioSupervisor:
                 case CountersNeeded():
                     mesh.grant(await self._node.store.node.reserve_counters(COUNTER_BLOCK), COUNTER_BLOCK)
             self._wake.set()
+
+    async def _note_held(self, held: Sequence[Held]) -> None:
+        """What came together is one transaction: a receipt names up to 36 envelopes."""
+        pairs = [(one.prefix, one.node) for one in held]
+        if await self._node.store.custody.add_all(pairs, self._node.clock.now_ms()):
+            await self._node.feed.publish()
 
     async def _accept(self, mesh: Mesh, heard: EnvelopeHeard) -> None:
         parcel = heard.parcel
@@ -277,6 +307,10 @@ class RadioSupervisor:
             _log.error("A record from the radio was not kept: %s", error.message)
             mesh.forget(parcel.envelope_id)
         else:
+            if acceptance.outcome is Outcome.OVER:
+                self._rejected["expired"] += 1
+                mesh.over(parcel.envelope_id, self._now_ms())
+                return
             self._counts["parked"] += acceptance.outcome is Outcome.PARKED
             entry = await self._node.store.envelopes.get(parcel.envelope_id)
             priority = parcel.priority if entry is None else _priority(entry)
@@ -310,8 +344,8 @@ class RadioSupervisor:
         finding = Finding(name) if name is not None else await self._ask(connection)
         self._finding, self._no_answer = finding, None
         self._finder.keep()
-        # Whether anything is announced is the guest's to decide, at each moment.
-        return speak(finding.dialect, self._profile, self._rng, MeshtasticSettings(announces=True))
+        await self._guest.read_settings()
+        return speak(finding.dialect, self._profile, self._rng, self._guest.settings)
 
     async def _ask(self, connection: SerialConnection) -> Finding:
         order = list(await asyncio.to_thread(order_for, self._link.port))
@@ -343,8 +377,9 @@ class RadioSupervisor:
             self._wake.clear()
             dialect.receive(connection.take(), self._now_ms())
             self._dispatch(mesh, dialect)
-            due_ms = mesh.deadline_ms()
-            if due_ms is not None and due_ms <= self._now_ms() and dialect.is_clear(self._now_ms()):
+            if isinstance(dialect, Meshtastic):
+                dialect.use(self._guest.settings, self._now_ms())
+            if self._may_send(mesh, dialect):
                 for transmit in mesh.poll(self._now_ms()):
                     self._send(mesh, dialect, transmit)
             self._announce(dialect)
@@ -353,6 +388,12 @@ class RadioSupervisor:
                 connection.write(data)
             if not self._dispatch(mesh, dialect):
                 await self._sleep(mesh, dialect)
+
+    def _may_send(self, mesh: Mesh, dialect: Dialect) -> bool:
+        due_ms = mesh.deadline_ms()
+        if due_ms is None or due_ms > self._now_ms() or not dialect.is_clear(self._now_ms()):
+            return False
+        return self._ledger.covers(self._price_ms(self._frame_bytes_max()))
 
     def _frame_bytes_max(self) -> int:
         """The longest frame that both the region's rules and the radio take."""
@@ -369,12 +410,14 @@ class RadioSupervisor:
         if dialect.floods_itself and transmit.purpose is Purpose.FORWARD:
             # The radios pass it on by themselves: once more from us would be once too often.
             self._sent["left to the radios"] += 1
+            self._budget.take_back()
             mesh.sent(self._now_ms())
             return
         refusal = self._refusal(dialect, len(transmit.frame))
         if refusal is not None:
             _log.warning("A frame was not sent. %s", refusal)
             self._rejected["rules"] += 1
+            self._budget.take_back()
             mesh.sent(self._now_ms(), ok=False)
             return
         self._sent[transmit.purpose] += 1
@@ -400,6 +443,8 @@ class RadioSupervisor:
         cost_ms = dialect.text_airtime_ms(text)
         reserve_ms = RESERVES[Priority.BACKGROUND] * self._budget.limit_ms
         if self._budget.ready_at_ms(cost_ms, self._now_ms(), reserve_ms) != self._now_ms():
+            return
+        if not self._ledger.covers(cost_ms):
             return
         self._budget.spend(cost_ms, self._now_ms(), Priority.BACKGROUND)
         self._sent["announcement"] += 1
@@ -433,6 +478,7 @@ class RadioSupervisor:
         match event:
             case Ready():
                 self._is_ready = True
+                mesh.carries(self._frame_bytes_max(), self._now_ms())
             case Heard(frame, signal):
                 self._counts["heard"] += 1
                 mesh.receive(frame, signal, self._now_ms())
@@ -481,7 +527,13 @@ class RadioSupervisor:
         return self._node.clock.monotonic_ms()
 
 
+_Heard = tuple[dict[int, int], dict[int, int]]
+"""The last counters heard, of control frames and of receipts."""
 DiskWork = EnvelopeHeard | Held | Covered | EnvelopeWanted | CountersNeeded
+
+
+def _entry_of(place: Place) -> LogEntry:
+    return LogEntry(place.index, place.number, place.envelope_id, place.envelope_bytes)
 
 
 def _parcel_of(content: Content) -> Parcel:

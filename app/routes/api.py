@@ -73,6 +73,9 @@ class ChannelAnswer(msgspec.Struct, frozen=True):
     coding_rate: Annotated[int, Meta(description="5 stands for 4/5, 8 for 4/8")]
     preamble_symbols: int
     frame_bytes_max: Annotated[int, Meta(description="The longest frame that the region and this radio take")]
+    overhead_bytes: Annotated[int, Meta(description="What goes on air beside each frame")]
+    signature_bytes: Annotated[int, Meta(description="What the radio adds to a frame that leaves room for it in 255")]
+    repeats: Annotated[int, Meta(description="How often radios that flood by themselves pass a frame on")]
 
 
 class SpaceAnswer(msgspec.Struct, frozen=True):

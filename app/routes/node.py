@@ -14,7 +14,7 @@ from litestar.params import FromPath
 from app import founding
 from app.core.membership import JoinPolicy
 from app.errors import ConflictError, ForbiddenError, InputError, NotFoundError, PeerError, TntnError
-from app.routes.node_views import node_view
+from app.routes.node_views import HOPS, node_view
 from app.routes.site import AnyRequest, Site, page_response, site_of
 from app.store.keeper import SESSION_MS
 from app.sync.desk import Invited
@@ -86,6 +86,22 @@ async def set_announcements(request: AnyRequest) -> Response[bytes]:
         if asked not in ("yes", "no"):
             raise InputError("Choose one of the two: said aloud, or not.", "announce")
         await site.node.store.node.set_radio_announces(asked == "yes")
+
+    return await act_as_keeper(request, act)
+
+
+@post("/node/meshtastic", include_in_schema=False)
+async def set_meshtastic(request: AnyRequest) -> Response[bytes]:
+    """In which channel a Meshtastic radio speaks, and how often others pass on what it says."""
+
+    async def act(site: Site) -> None:
+        channel, hops = await field(request, "channel"), await field(request, "hops")
+        offered = {""} if site.radio is None else {"", *(value for value, _ in site.radio.describe().offered)}
+        if channel not in offered | {site.channel}:
+            raise InputError("The radio has no such channel. Choose one of its own.", "channel")
+        if hops not in map(str, HOPS):
+            raise InputError(f"What is said is passed on {HOPS[0]} to {HOPS[-1]} times.", "hops")
+        await site.node.store.node.set_meshtastic(channel, int(hops))
 
     return await act_as_keeper(request, act)
 

@@ -12,6 +12,8 @@ from app.store.overview import NodeHolding, Overview
 
 PURSES = {"alert": "alerts", "people": "people", "background": "what can wait"}
 """The purses of the airtime, in words."""
+HOPS = range(8)
+"""How often Meshtastic radios may pass on what this node says: the firmware has three bits for it."""
 FULL_PERCENT = 90
 """From here on the disk is drawn in red."""
 
@@ -39,6 +41,13 @@ class PurseView(msgspec.Struct, frozen=True):
     words: str
     start: float
     width: float
+
+
+class ChannelView(msgspec.Struct, frozen=True):
+    """A channel of a Meshtastic radio, to choose."""
+
+    value: str
+    name: str
 
 
 class RadioView(msgspec.Struct, frozen=True):
@@ -70,6 +79,8 @@ class NodeView(msgspec.Struct, frozen=True):
     clock: str
     clock_words: str
     clock_is_good: bool
+    channels: list[ChannelView]
+    hops: range = HOPS
 
 
 async def node_view(site: Site) -> NodeView:
@@ -92,7 +103,17 @@ async def node_view(site: Site) -> NodeView:
         clock=f"{now:%Y-%m-%dT%H:%MZ}",
         clock_words=f"{now:%b} {now.day}, {now:%Y, %H:%M} UTC",
         clock_is_good=is_plausible(now_ms),
+        channels=_channels(site, radio),
     )
+
+
+def _channels(site: Site, radio: RadioDescription | None) -> list[ChannelView]:
+    """What a Meshtastic radio offers, with the chosen one where it has gone; nothing where there is no such radio."""
+    offered = () if radio is None else radio.offered
+    views = [ChannelView(value, name) for value, name in offered]
+    if site.channel not in [value for value, _ in offered] and (offered or site.channel):
+        views.append(ChannelView(site.channel, f"{site.channel} (not on this radio)"))
+    return views
 
 
 def _peer(holding: NodeHolding, envelopes: int, radio: RadioDescription | None) -> PeerView:

@@ -46,7 +46,11 @@ class NeighborHeard(msgspec.Struct, frozen=True):
 
 
 class Channel(msgspec.Struct, frozen=True):
-    """How the community's radios talk: what a phone needs to tell a notice's cost before it is sent."""
+    """How the community's radios talk: what a phone needs to tell a notice's cost before it is sent.
+
+    `overhead_bytes` go on air beside each frame, `signature_bytes` where they still fit; `repeats` is how often radios
+    that flood by themselves pass it on.
+    """
 
     region: str
     spreading_factor: int
@@ -54,13 +58,17 @@ class Channel(msgspec.Struct, frozen=True):
     coding_rate: int
     preamble_symbols: int
     frame_bytes_max: int
+    overhead_bytes: int = 1
+    signature_bytes: int = 0
+    repeats: int = 0
 
 
 class RadioDescription(msgspec.Struct, frozen=True):
     """The radio now. `fault` is a sentence, None while it works; `used_ms` of `budget_ms` an hour went out.
 
     `radio` says what was found on the port. `purses` are the classes' shares of what went out, by name; `refused`
-    counts what was not sent or not taken, by reason.
+    counts what was not sent or not taken, by reason. `offered` are a Meshtastic radio's channels: what the settings
+    call them, and a name for people.
     """
 
     port: str
@@ -74,6 +82,7 @@ class RadioDescription(msgspec.Struct, frozen=True):
     purses: tuple[tuple[str, float], ...] = ()
     refused: tuple[tuple[str, int], ...] = ()
     channel: Channel | None = None
+    offered: tuple[tuple[str, str], ...] = ()
 
 
 class Radio(Protocol):
@@ -124,6 +133,7 @@ class Site:
         self.community = node.identity.community
         self.join_policy = node.identity.join_policy
         self.announces = node.identity.radio_announces
+        self.channel, self.hops = node.identity.meshtastic_channel, node.identity.meshtastic_hops
         # Our own JSON; "<" cannot end the script block because no file name holds one.
         self.import_map = Markup(assets.import_map)  # noqa: S704
 
@@ -137,6 +147,7 @@ class Site:
         assert identity is not None
         self.name, self.join_policy = identity.name, identity.join_policy
         self.announces = identity.radio_announces
+        self.channel, self.hops = identity.meshtastic_channel, identity.meshtastic_hops
         self._frames.clear()
         self.pages.invalidate(Board)
 

@@ -1,5 +1,6 @@
 """All SQL. One module per aggregate; `Store` holds them together over one database file."""
 
+from app.store.airtime import AirtimeStore
 from app.store.blobs import BlobStore
 from app.store.boards import BoardStore
 from app.store.bundles import BundleStore
@@ -23,6 +24,7 @@ class Store:
         self.devices = DeviceStore(database)
         self.envelopes = EnvelopeStore(database, identity.index)
         self.log = LogStore(database)
+        self.airtime = AirtimeStore(database)
         self.custody = CustodyStore(database, identity.index)
         self.boards = BoardStore(database, identity.index)
         self.blobs = BlobStore(database, database.path.parent)

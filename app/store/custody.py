@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Sequence
 
+from app.clock import minutes_of
 from app.core.envelope import EnvelopeId
 from app.core.record import RecordId
 from app.store.database import Database
@@ -25,19 +26,27 @@ class CustodyStore:
 
     async def add(self, envelope_id_prefix: bytes, node_index: int, heard_ms: int) -> list[RecordId]:
         """A node said that it holds an envelope. Returns the records for which that was news."""
-        if len(envelope_id_prefix) < PREFIX_BYTES_MIN or node_index == self._me:
+        return await self.add_all([(envelope_id_prefix, node_index)], heard_ms)
+
+    async def add_all(self, held: Sequence[tuple[bytes, int]], heard_ms: int) -> list[RecordId]:
+        """Nodes said that they hold envelopes, as (prefix of its id, node): one transaction for all that came together.
+
+        Returns the records for which that was news.
+        """
+        told = [(prefix, node) for prefix, node in held if len(prefix) >= PREFIX_BYTES_MIN and node != self._me]
+        if not told:
             return []
-        upper = envelope_id_prefix + b"\xff" * (16 - len(envelope_id_prefix))
 
         def note(tx: sqlite3.Connection) -> list[RecordId]:
-            rows = tx.execute(
-                "SELECT id, record_id FROM envelopes WHERE envelope_id BETWEEN ? AND ? LIMIT 2",
-                (envelope_id_prefix, upper),
-            ).fetchall()
-            if len(rows) != 1:
-                return []
-            gained = note_holders(tx, [(EnvelopeRow(rows[0][0]), node_index)], heard_ms)
-            return [RecordId(rows[0][1])] if gained else []
+            news: list[RecordId] = []
+            for prefix, node in told:
+                rows = tx.execute(
+                    "SELECT id, record_id FROM envelopes WHERE envelope_id BETWEEN ? AND ? LIMIT 2",
+                    (prefix, prefix + b"\xff" * (16 - len(prefix))),
+                ).fetchall()
+                if len(rows) == 1 and note_holders(tx, [(EnvelopeRow(rows[0][0]), node)], heard_ms):
+                    news.append(RecordId(rows[0][1]))
+            return news
 
         return await self._database.transact(note)
 
@@ -68,15 +77,20 @@ class CustodyStore:
         return {int(index): int(count) for index, count in rows}
 
     async def cover(self, log_index: int, first: int, last: int, node_index: int, heard_ms: int) -> int:
-        """A node said that it holds these numbers of a log. Returns for how many envelopes that was news."""
+        """A node said that it knows these numbers of a log. Returns for how many envelopes that was news.
+
+        What is over may be gone there, which counts as known too: of that nothing is said.
+        """
         if node_index == self._me:
             return 0
 
         def note(tx: sqlite3.Connection) -> tuple[int, int]:
             rows = tx.execute(
-                "SELECT DISTINCT l.envelope FROM node_log l WHERE l.node_index = ?1 AND l.number BETWEEN ?2 AND ?3"
+                "SELECT DISTINCT l.envelope FROM node_log l JOIN envelopes e ON e.id = l.envelope"
+                " WHERE l.node_index = ?1 AND l.number BETWEEN ?2 AND ?3"
+                " AND (e.expires IS NULL OR e.expires > ?6)"
                 " AND NOT EXISTS (SELECT 1 FROM custody WHERE envelope = l.envelope AND node_index = ?4) LIMIT ?5",
-                (log_index, first, last, node_index, COVER_CHUNK),
+                (log_index, first, last, node_index, COVER_CHUNK, minutes_of(heard_ms)),
             )
             pairs = [(EnvelopeRow(row[0]), node_index) for row in rows]
             return len(pairs), note_holders(tx, pairs, heard_ms)

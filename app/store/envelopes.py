@@ -74,12 +74,13 @@ class Statement(msgspec.Struct, frozen=True):
 
 
 class Appended(msgspec.Struct, frozen=True):
-    """The outcome: `new` is False when the record was here before."""
+    """The outcome: `new` is False when the record was here before; `gone` when it was, and its time was over."""
 
     new: bool
     entry_index: int
     log_number: int
     kept_by: int
+    gone: bool = False
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -125,6 +126,8 @@ class EnvelopeStore:
 
     def append_within(self, tx: sqlite3.Connection, statement: Statement) -> Appended:
         """`append` inside a transaction that the caller holds."""
+        if self._is_gone(tx, statement):
+            return Appended(False, *self._bury(tx, statement), 0, gone=True)
         known = self._known(tx, statement)
         if known is not None:
             row, kept_by = known
@@ -194,35 +197,41 @@ class EnvelopeStore:
         ]
 
     async def vector(self) -> dict[int, int]:
-        """The highest number per node log."""
-        rows = await self._database.read("SELECT node_index, max(number) FROM node_log GROUP BY node_index")
+        """The highest number per node log, whether it is still here or gone."""
+        rows = await self._database.read(
+            "SELECT node_index, max(number) FROM (SELECT node_index, number FROM node_log"
+            " UNION ALL SELECT node_index, number FROM node_log_gone) GROUP BY node_index"
+        )
         return {int(index): int(number) for index, number in rows}
 
-    async def park(self, parked: Parked, author: DeviceId, reason: str, due: int) -> bool:
+    async def park(self, parked: Parked, record: Record, reason: str, due: int) -> bool:
         """Keep an envelope aside; False at the limit (total or per author)."""
+        kept = record.kept_minutes
         async with self._database.write() as tx:
             rows = await tx.execute_fetchall(
                 "SELECT count(*), coalesce(sum(author = ?), 0) FROM parked WHERE envelope_id <> ?",
-                (author, parked.envelope_id),
+                (record.author, parked.envelope_id),
             )
             total, per_author = next(iter(rows))
             if total >= PARKED_MAX or per_author >= PARKED_PER_AUTHOR_MAX:
                 return False
             origin = parked.origin
             await tx.execute(
-                "INSERT INTO parked VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+                "INSERT INTO parked VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, (SELECT lived FROM node) + ?)"
                 " ON CONFLICT (envelope_id) DO UPDATE SET reason = excluded.reason, due = excluded.due",
                 (
                     parked.envelope_id,
                     parked.envelope,
                     reason,
-                    author,
+                    record.author,
                     due,
                     origin.entry_index,
                     origin.log_number,
                     origin.via_index,
                     origin.source,
                     parked.received_ms,
+                    None if kept is None else record.minutes + kept,
+                    kept,
                 ),
             )
             return True
@@ -252,12 +261,31 @@ class EnvelopeStore:
         )
         return [Parked(row[0], row[1], Origin(*row[2:6]), row[6]) for row in rows]
 
+    def _is_gone(self, tx: sqlite3.Connection, statement: Statement) -> bool:
+        """Whether it was here until its time was over: then it is not taken in again."""
+        name = (statement.envelope_id,)
+        return bool(tx.execute("SELECT 1 FROM node_log_gone WHERE envelope_id = ? LIMIT 1", name).fetchall())
+
+    def _bury(self, tx: sqlite3.Connection, statement: Statement) -> tuple[int, int]:
+        """Note one more place of what is gone, so that it is not asked for there."""
+        tx.execute("DELETE FROM parked WHERE envelope_id = ?", (statement.envelope_id,))
+        entry, number = statement.origin.entry_index, statement.origin.log_number
+        if entry is None or number is None:
+            return self._me, 0
+        tx.execute(
+            "INSERT INTO node_log_gone SELECT ?1, ?2, ?3 WHERE ?4 > max("
+            "(SELECT count(*) FROM node_log_gone WHERE node_index = ?1 AND number = ?2),"
+            " (SELECT count(*) FROM node_log_gone WHERE envelope_id = ?3)) ON CONFLICT DO NOTHING",
+            (entry, number, statement.envelope_id, PLACES_MAX),
+        )
+        return entry, number
+
     def _known(self, tx: sqlite3.Connection, statement: Statement) -> tuple[EnvelopeRow, int] | None:
         rows = tx.execute("SELECT id, kept_by FROM envelopes WHERE record_id = ?", (statement.record_id,))
         return next(((EnvelopeRow(row[0]), int(row[1])) for row in rows), None)
 
     def _insert(self, tx: sqlite3.Connection, statement: Statement, kept_by: int) -> EnvelopeRow:
-        record, origin = statement.record, statement.origin
+        record, origin, kept = statement.record, statement.origin, statement.record.kept_minutes
         tx.execute(
             "UPDATE devices SET highest_sequence = max(highest_sequence, ?1), forked = forked OR EXISTS"
             " (SELECT 1 FROM envelopes WHERE author = ?2 AND sequence = ?1) WHERE id = ?2",
@@ -265,8 +293,8 @@ class EnvelopeStore:
         )
         cursor = tx.execute(
             "INSERT INTO envelopes (envelope_id, record_id, bytes, epoch, lifetime, author, sequence, minutes, kind,"
-            " ref, entry_index, via_index, source, received_ms, background, kept_by)"
-            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            " ref, entry_index, via_index, source, received_ms, background, kept_by, expires, leaves)"
+            " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,(SELECT lived FROM node) + ?)",
             (
                 statement.envelope_id,
                 statement.record_id,
@@ -284,6 +312,8 @@ class EnvelopeStore:
                 statement.received_ms,
                 statement.background,
                 kept_by,
+                None if kept is None else record.minutes + kept,
+                kept,
             ),
         )
         assert cursor.lastrowid is not None
@@ -307,7 +337,12 @@ class EnvelopeStore:
         place = next(((int(index), int(number)) for index, number in found), None)
         if place is not None:
             return place
-        rows = tx.execute("SELECT coalesce(max(number), 0) + 1 FROM node_log WHERE node_index = ?", (entry,))
+        # What is gone keeps its number: one is never given twice.
+        rows = tx.execute(
+            "SELECT 1 + max((SELECT coalesce(max(number), 0) FROM node_log WHERE node_index = ?1),"
+            " (SELECT coalesce(max(number), 0) FROM node_log_gone WHERE node_index = ?1))",
+            (entry,),
+        )
         number = int(next(iter(rows))[0])
         tx.execute("INSERT INTO node_log VALUES (?, ?, ?)", (entry, number, row))
         return entry, number

@@ -1,21 +1,28 @@
 """The node logs as sync and radio read them: which places are on this disk, which are gone, and what stands there.
 
-Written where envelopes are appended (app/store/envelopes.py); what is parked is on the disk too, and counts.
+Written where envelopes are appended (app/store/envelopes.py); what is parked is on the disk too, and counts. Here they
+are let go of when their time is over: the bytes and all that was read out of them; the name stays at its place, for the
+checksums and so that it is not taken in again.
 """
 
 from collections.abc import Mapping, Sequence
 
+import aiosqlite
 import msgspec
 
 from app.core.envelope import EnvelopeId
-from app.store.database import Database
+from app.store.database import Database, Row
 
 PREFIX_BYTES_MIN = 4
 """An envelope is found by a part of its name; a shorter one could name two."""
 
 
+DROP_MAX = 100
+"""Envelopes that are let go of in one transaction, in which nobody else can write: 2 ms and a sync."""
+
+
 class Place(msgspec.Struct, frozen=True):
-    """An envelope at its place in a log, and how long it is."""
+    """An envelope at its place in a log, and how long it is: 0 where it is gone."""
 
     index: int
     number: int
@@ -35,13 +42,13 @@ class Content(msgspec.Struct, frozen=True):
 
 
 class LogStore:
-    """Reads of the logs; and what a node is told to forget."""
+    """Reads of the logs, and letting go."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def places(self) -> list[Place]:
-        """Every place that holds an envelope, or held one that is gone: by log and number."""
+        """Every place that holds an envelope, by log and number."""
         return [
             Place(*row)
             for row in await self._database.read(
@@ -52,16 +59,15 @@ class LogStore:
             )
         ]
 
-    async def gone(self) -> list[tuple[int, int, int]]:
-        """(log, first, last) of what expired, was withdrawn or dropped."""
-        rows = await self._database.read("SELECT node_index, first, last FROM node_log_gone ORDER BY 1, 2")
-        return [(int(index), int(first), int(last)) for index, first, last in rows]
+    async def gone(self) -> list[Place]:
+        """What was let go of, and where it stood."""
+        rows = await self._database.read("SELECT node_index, number, envelope_id FROM node_log_gone ORDER BY 1, 2, 3")
+        return [Place(index, number, EnvelopeId(name), 0) for index, number, name in rows]
 
     async def get(self, index: int, number: int) -> list[Content]:
         """What stands at a place: more than one where two nodes shared an index, nothing where it is gone."""
         rows = await self._database.read(
-            _CONTENTS + " WHERE l.node_index = ?1 AND l.number = ?2 AND NOT EXISTS (SELECT 1 FROM node_log_gone"
-            " WHERE node_index = ?1 AND ?2 BETWEEN first AND last) ORDER BY e.id",
+            _CONTENTS + " WHERE l.node_index = ? AND l.number = ? ORDER BY e.id",
             (index, number),
         )
         return [Content(*row) for row in rows]
@@ -96,7 +102,7 @@ class LogStore:
             " number - row_number() OVER (PARTITION BY node_index ORDER BY number) AS run FROM known)"
             " GROUP BY node_index, run"
             " UNION ALL SELECT entry_index, log_number, log_number FROM parked WHERE log_number IS NOT NULL"
-            " UNION ALL SELECT node_index, first, last FROM node_log_gone"
+            " UNION ALL SELECT node_index, number, number FROM node_log_gone"
         )
         return [(int(index), int(first), int(last)) for index, first, last in rows]
 
@@ -129,11 +135,7 @@ class LogStore:
         if len(prefix) < PREFIX_BYTES_MIN:
             return None
         span = (prefix, prefix + b"\xff" * (16 - len(prefix)))
-        row = await self._database.read_one(
-            _CONTENTS + " WHERE e.envelope_id BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM node_log_gone g"
-            " WHERE g.node_index = l.node_index AND l.number BETWEEN g.first AND g.last) LIMIT 1",
-            span,
-        )
+        row = await self._database.read_one(_CONTENTS + " WHERE e.envelope_id BETWEEN ? AND ? LIMIT 1", span)
         if row is None:
             row = await self._database.read_one(
                 "SELECT bytes, envelope_id, entry_index, log_number, 0, 0 FROM parked"
@@ -149,39 +151,109 @@ class LogStore:
     async def missing(self, index: int, first: int, last: int) -> list[tuple[int, int]]:
         """The runs between two numbers of a log that are neither here nor gone."""
         rows = await self._database.read(
-            "SELECT number, number FROM node_log WHERE node_index = ?1 AND number BETWEEN ?2 AND ?3"
-            " UNION SELECT first, last FROM node_log_gone WHERE node_index = ?1 AND first <= ?3 AND last >= ?2"
-            " ORDER BY 1",
+            "SELECT number FROM node_log WHERE node_index = ?1 AND number BETWEEN ?2 AND ?3"
+            " UNION SELECT number FROM node_log_gone WHERE node_index = ?1 AND number BETWEEN ?2 AND ?3 ORDER BY 1",
             (index, first, last),
         )
         runs, next_number = [], first
-        for known_first, known_last in rows:
-            if known_first > next_number:
-                runs.append((next_number, known_first - 1))
-            next_number = max(next_number, known_last + 1)
+        for (known,) in rows:
+            if known > next_number:
+                runs.append((next_number, known - 1))
+            next_number = known + 1
         return [*runs, (next_number, last)] if next_number <= last else runs
 
-    async def drop(self, index: int, first: int, last: int) -> None:
-        """These are gone: nobody is asked for them again, and nobody is sent them."""
+    async def drop(self, minutes: int, limit: int = DROP_MAX) -> list[Place] | None:
+        """Let go of what is over by the clock and has been here long enough, at most `limit` of it.
+
+        Returns the places that are gone by this; None when nothing was due. What still stands on a board stays, and so
+        does the newest row: the feed goes by row numbers, and SQLite would give its number again.
+        """
         async with self._database.write() as tx:
-            await tx.execute(
-                "INSERT INTO node_log_gone VALUES (?1, ?2, ?3) ON CONFLICT DO UPDATE SET last = max(last, ?3)",
-                (index, first, last),
-            )
+            rows = list(await tx.execute_fetchall(_OVER, (minutes, limit)))
+            if rows:
+                return await _drop(tx, [row[0] for row in rows])
+            parked = list(await tx.execute_fetchall(_OVER_PARKED, (minutes, limit)))
+            return await _drop_parked(tx, parked) if parked else None
+
+    async def let_go(self, index: int, first: int, last: int) -> None:
+        """What stands at these places goes at once, whatever its time; but for the newest row, as in `drop`."""
+        more = True
+        while more:
+            async with self._database.write() as tx:
+                rows = await tx.execute_fetchall(
+                    "SELECT DISTINCT envelope FROM node_log WHERE node_index = ? AND number BETWEEN ? AND ?"
+                    " AND envelope < (SELECT max(id) FROM envelopes) LIMIT ?",
+                    (index, first, last, DROP_MAX),
+                )
+                going = [int(row[0]) for row in rows]
+                more = bool(going)
+                if going:
+                    await _drop(tx, going)
 
     async def heard_counters(self) -> dict[int, int]:
-        """The last counter heard of each node."""
+        """The last counter heard of each node's control frames."""
         rows = await self._database.read("SELECT node_index, counter FROM radio_heard")
         return {int(index): int(counter) for index, counter in rows}
 
-    async def save_heard_counters(self, counters: Mapping[int, int]) -> None:
+    async def heard_receipts(self) -> dict[int, int]:
+        """The last counter heard of each node's receipts, which count for themselves."""
+        rows = await self._database.read("SELECT node_index, counter FROM radio_receipts")
+        return {int(index): int(counter) for index, counter in rows}
+
+    async def save_heard_counters(self, counters: Mapping[int, int], receipts: Mapping[int, int]) -> None:
         """Remember them: they only grow."""
         async with self._database.write() as tx:
-            await tx.executemany(
-                "INSERT INTO radio_heard VALUES (?1, ?2) ON CONFLICT DO UPDATE SET counter = max(counter, ?2)",
-                list(counters.items()),
-            )
+            for table, heard in (("radio_heard", counters), ("radio_receipts", receipts)):
+                await tx.executemany(
+                    f"INSERT INTO {table} VALUES (?1, ?2) ON CONFLICT DO UPDATE SET counter = max(counter, ?2)",
+                    list(heard.items()),
+                )
 
+
+async def _drop(tx: aiosqlite.Connection, rows: list[int]) -> list[Place]:
+    chosen = f"({', '.join('?' * len(rows))})"
+    places = await tx.execute_fetchall(
+        "INSERT INTO node_log_gone SELECT l.node_index, l.number, e.envelope_id FROM node_log l"
+        f" JOIN envelopes e ON e.id = l.envelope WHERE e.id IN {chosen}"
+        " ON CONFLICT DO NOTHING RETURNING node_index, number, envelope_id",
+        rows,
+    )
+    await tx.execute(
+        f"UPDATE boards SET revision = revision + 1 WHERE name IN (SELECT board FROM records WHERE id IN {chosen})",
+        rows,
+    )
+    for statement in (
+        "DELETE FROM custody WHERE envelope IN ",
+        "DELETE FROM node_log WHERE envelope IN ",
+        "DELETE FROM records WHERE id IN ",
+        "DELETE FROM envelopes WHERE id IN ",
+    ):
+        await tx.execute(statement + chosen, rows)
+    return [Place(index, number, EnvelopeId(name), 0) for index, number, name in places]
+
+
+async def _drop_parked(tx: aiosqlite.Connection, parked: Sequence[Row]) -> list[Place]:
+    places = [Place(index, number, EnvelopeId(name), 0) for name, index, number in parked if number is not None]
+    await tx.executemany(
+        "INSERT INTO node_log_gone VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
+        [(place.index, place.number, place.envelope_id) for place in places],
+    )
+    await tx.executemany("DELETE FROM parked WHERE envelope_id = ?", [(name,) for name, _, _ in parked])
+    return places
+
+
+_OVER = """
+SELECT e.id FROM envelopes e
+WHERE e.leaves <= (SELECT lived FROM node) AND e.expires <= ?
+  AND e.id < (SELECT max(id) FROM envelopes)
+  AND NOT EXISTS (SELECT 1 FROM records WHERE id = e.id AND shown <> 0)
+ORDER BY e.leaves LIMIT ?
+"""
+
+_OVER_PARKED = """
+SELECT envelope_id, entry_index, log_number FROM parked
+WHERE leaves <= (SELECT lived FROM node) AND expires <= ? LIMIT ?
+"""
 
 _CONTENTS = (
     "SELECT e.bytes, e.envelope_id, l.node_index, l.number, e.lifetime, e.background FROM node_log l"

@@ -32,6 +32,8 @@ class NodeIdentity(msgspec.Struct, frozen=True):
     radio_port: str | None
     radio_region: str = "EU868"
     radio_announces: bool = False
+    meshtastic_channel: str = ""
+    meshtastic_hops: int = 1
 
     @property
     def key(self) -> DeviceKey:
@@ -61,14 +63,16 @@ class NodeStore:
     async def identity(self) -> NodeIdentity | None:
         """This node, or None before its first start."""
         row = await self._database.read_one(
-            "SELECT seed, node_index, name, space, community, join_policy, radio_port, radio_region, radio_announces"
-            " FROM node"
+            "SELECT seed, node_index, name, space, community, join_policy, radio_port, radio_region, radio_announces,"
+            " meshtastic_channel, meshtastic_hops FROM node"
         )
         if row is None:
             return None
-        seed, index, name, space, community, join_policy, port, region, announces = row
+        seed, index, name, space, community, join_policy, port, region, announces, *meshtastic = row
         policy = JoinPolicy(join_policy)
-        return NodeIdentity(seed, index, name, SpaceId(space), community, policy, port, region, bool(announces))
+        return NodeIdentity(
+            seed, index, name, SpaceId(space), community, policy, port, region, bool(announces), *meshtastic
+        )
 
     async def establish(self, identity: NodeIdentity, epoch: Epoch) -> None:
         """Write the first identity and epoch. ConflictError when the folder has a node already."""
@@ -131,6 +135,11 @@ class NodeStore:
         async with self._database.write() as tx:
             await tx.execute("UPDATE node SET radio_announces = ?", (announces,))
 
+    async def set_meshtastic(self, channel: str, hops: int) -> None:
+        """In which channel a Meshtastic radio speaks, and how often others may pass on what it says."""
+        async with self._database.write() as tx:
+            await tx.execute("UPDATE node SET meshtastic_channel = ?, meshtastic_hops = ?", (channel, hops))
+
     async def reserve_index(self, maximum: int) -> int:
         """A roster index that neither the roster nor an earlier invitation has. ConflictError when none is left."""
         async with self._database.write() as tx:
@@ -155,6 +164,11 @@ class NodeStore:
             lambda tx: _renew(tx, seed, pick),
             "This node takes another identity: others know it by a log that it has not got. Try again in a moment.",
         )
+
+    async def live(self, minutes: int) -> None:
+        """This node has run for so many minutes more: a measure of time that no wrong clock can hurry."""
+        async with self._database.write() as tx:
+            await tx.execute("UPDATE node SET lived = lived + ?", (minutes,))
 
     async def reserve_counters(self, count: int = COUNTER_BLOCK) -> int:
         """The first of `count` radio counters, on disk before it is used."""

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from app.acceptance import Acceptance, Door
+from app.acceptance import Acceptance, Door, Outcome
 from app.core.bodies import NODE_INDEX_MAX
 from app.core.envelope import ENVELOPE_ID_BYTES, EnvelopeId, envelope_id, epoch_of
 from app.core.keys import EpochKeys
@@ -51,9 +51,9 @@ class MemberLog:
         answers = await self._door.accept_all(
             [(placed.envelope, origin) for placed, origin in zip(fresh, origins, strict=True)]
         )
-        held = {id(placed): isinstance(answer, Acceptance) for placed, answer in zip(fresh, answers, strict=True)}
+        held = {id(placed): _is_held(answer) for placed, answer in zip(fresh, answers, strict=True)}
         for placed, answer in zip(fresh, answers, strict=True):
-            if isinstance(answer, DecodeError) and answer.code != FULL:
+            if not _is_held(answer) and not (isinstance(answer, DecodeError) and answer.code == FULL):
                 self._forget(placed.envelope)
         return [held.get(id(placed), False) for placed in arrived]
 
@@ -81,7 +81,7 @@ class MemberLog:
         return [Placed(index, number, envelope) for number, envelope in found]
 
     async def drop(self, index: int, span: Span) -> None:
-        await self._store.log.drop(index, span.first, span.last)
+        await self._store.log.let_go(index, span.first, span.last)
 
     async def keys(self) -> Mapping[int, bytes]:
         version = await self._store.database.data_version()
@@ -116,7 +116,7 @@ class MemberLog:
         return others
 
     def _forget(self, envelope: bytes) -> None:
-        """Refused for good: counted as known in the check, so that it is not sent each time."""
+        """Refused for good, or over: counted as known in the check, so that it is not sent each time."""
         epoch = epoch_of(envelope, self._epochs)
         if epoch is not None and len(self._unwanted) < UNWANTED_MAX:
             self._unwanted[envelope_id(envelope)] = epoch
@@ -126,6 +126,10 @@ class MemberLog:
         highest = _highest(theirs.get(self._me, ()))
         if highest > _highest(ours.get(self._me, ())):
             self._on_own_ahead(highest)
+
+
+def _is_held(answer: Acceptance | DecodeError) -> bool:
+    return isinstance(answer, Acceptance) and answer.outcome is not Outcome.OVER
 
 
 def _merged(packed: bytes, also: set[bytes]) -> bytes:

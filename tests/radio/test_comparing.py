@@ -2,6 +2,7 @@
 
 import random
 
+from app.core.envelope import envelope_id
 from app.radio.answering import Answering
 from app.radio.comparing import COMPARISONS_MAX, FRUITLESS_MAX, SERVINGS_MAX, SETTLE_MS, Comparing
 from app.radio.control import HOUR_MS, Sketch
@@ -53,12 +54,14 @@ def logged(node: int, *entries: LogEntry) -> Side:
     return Side(mine)
 
 
-def settle(one: Side, other: Side, loss: float = 0.0, seed: int = 1) -> int:
+def settle(one: Side, other: Side, loss: float = 0.0, seed: int = 1, from_ms: int = 0) -> int:
     """Let two sides talk for an hour about what they heard; returns the frames of symbols that were sent."""
-    rng, frames, now_ms = random.Random(seed), 0, 0
+    rng, frames, now_ms = random.Random(seed), 0, from_ms
     while True:
         deadlines = [(side.comparing.deadline_ms(), side, peer) for side, peer in ((one, other), (other, one))]
-        due = [(at_ms, side, peer) for at_ms, side, peer in deadlines if at_ms is not None and at_ms <= HOUR_MS]
+        due = [
+            (at_ms, side, peer) for at_ms, side, peer in deadlines if at_ms is not None and at_ms <= from_ms + HOUR_MS
+        ]
         if not due:
             return frames
         at_ms, side, peer = min(due, key=lambda item: item[0])
@@ -245,6 +248,8 @@ def test_who_never_saw_the_gone_takes_over_their_part_of_the_checksum() -> None:
     newcomer.means.log.drop(3, Span(1, 10))
     assert newcomer.vector().logs[0].checksum is None
     assert not newcomer.comparing.hear_vector(THEM, other.vector(), 0)
+    assert newcomer.vector().logs[0].checksum is None, "not before both are known to hold the same"
+    assert settle(newcomer, other) == 1
     assert newcomer.vector() == other.vector()
     newcomer.means.log.append(entry(3, 21))
     other.means.log.append(entry(3, 21))
@@ -256,12 +261,30 @@ def test_a_wrong_part_taken_over_is_replaced_after_a_comparison() -> None:
     newcomer, other = logged(ME, *shared(20)[10:]), logged(THEM, *shared(20))
     other.means.log.drop(3, Span(1, 10))
     newcomer.means.log.drop(3, Span(1, 10))
+    liar = logged(7, *shared(20)[10:])
     newcomer.comparing.hear_vector(7, Vector(0, 254, (NodeLog(3, 20, 12345),)), 0)
+    liar.means.log.drop(3, Span(1, 10))
+    assert settle(newcomer, liar) == 1
     assert newcomer.vector().logs[0].checksum == 12345
     assert newcomer.comparing.hear_vector(THEM, other.vector(), 0)
     assert settle(newcomer, other) == 1
     assert newcomer.sent(HOUR_MS) == other.sent(HOUR_MS) == []
+    assert newcomer.vector() == other.vector()
+
+
+def test_what_a_twin_wrote_is_found_although_others_are_gone() -> None:
+    """The part of the gone must not swallow it: the newcomer lacks one of two envelopes at a place."""
+    twin = LogEntry(3, 15, envelope_id(b"by the twin"), 100)
+    newcomer, other = logged(ME, *shared(20)[10:]), logged(THEM, *shared(20), twin)
+    other.means.log.drop(3, Span(1, 10))
+    newcomer.means.log.drop(3, Span(1, 10))
+    newcomer.comparing.hear_vector(THEM, other.vector(), 0)
+    assert settle(newcomer, other) == 1
+    assert [sent.envelope_id for sent in other.sent(HOUR_MS)] == [twin.envelope_id]
+    assert newcomer.vector().logs[0].checksum is None
+    newcomer.means.log.append(twin)
     newcomer.comparing.hear_vector(THEM, other.vector(), HOUR_MS)
+    assert settle(newcomer, other, from_ms=HOUR_MS) == 1
     assert newcomer.vector() == other.vector()
 
 

@@ -275,6 +275,18 @@ def test_receipts_share_a_frame_and_are_bounded() -> None:
     ]
 
 
+def test_repetitions_beyond_the_receipts_that_can_wait_are_not_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gossip_module, "RECEIPTS_MAX", 10)
+    rig = Rig(A)
+    for number in range(30):
+        what = parcel(number, entry=A)
+        rig.hear(what, A)
+        rig.gossip.stored(what.envelope_id, rig.now_ms)
+        rig.hear(what, A)
+    assert rig.gossip._repeated_receipts <= rig.gossip._receipts.keys()
+    assert len(rig.gossip._receipts) == 10
+
+
 def test_a_receipt_that_failed_is_said_later() -> None:
     rig = Rig(A)
     what = parcel(entry=A)

@@ -4,20 +4,22 @@ import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from app.clock import MINUTE_MS, minutes_of, unix_ms_of
 from app.core.boards import Board
 from app.core.weather import decode_report
-from app.founding import Node, start_node
+from app.founding import Node, invite, start_node
 from app.radio.dialects.dialect import TelemetryHeard, TextHeard, WeatherReading
 from app.radio.guest import Guest, values_of
-from app.store.envelopes import Entry
+from app.store.envelopes import Entry, Origin
 from tests.people import NOW_MINUTES, Person
 
 pytestmark = pytest.mark.anyio
 HOUR_START = NOW_MINUTES // 60 * 60
 TEXT = TextHeard("Lost: a grey goat", 7, "Ana", 1, False)
+MARK = "unsigned, from a Meshtastic radio (!00000007 00000001)"
 
 
 class SetClock:
@@ -61,8 +63,45 @@ async def test_a_text_is_put_up_once_by_whoever_is_first(node: Node, clock: SetC
     await one.look()
     await other.look()
     (standing,) = (await node.store.boards.page(Board.BULLETIN)).records
-    assert (standing.title, standing.text) == ("Ana: Lost: a grey goat", "unsigned, from a Meshtastic radio")
+    assert (standing.title, standing.text) == ("Ana: Lost: a grey goat", MARK)
     assert standing.author == "Mill"
+
+
+async def test_two_nodes_that_hear_one_text_show_one_note(tmp_path: Path, node: Node, clock: SetClock) -> None:
+    """Each puts it up before it hears of the other's: both records travel, and both boards show the same one."""
+    other = await start_node(tmp_path / "other", clock, name="Hill", join=await invite(node))
+    await other.feed.start()
+    other_words = msgspec.structs.replace(TEXT, sender_name="!00000007")  # it has not heard the name yet
+    envelopes = {}
+    for each, text in ((node, TEXT), (other, other_words)):
+        guest = Guest(each, random.Random(1))
+        assert guest.hear(text, clock.monotonic_ms()) is None
+        clock.minutes += 2
+        await guest.look()
+        envelopes[each] = await each.store.envelopes.pending()
+        assert len(await titles(each, Board.BULLETIN)) == 1
+    for here, there in ((node, other), (other, node)):
+        for entry in envelopes[there]:
+            await here.door.accept(entry.envelope, Origin("radio", entry.entry_index, entry.log_number))
+    boards = [await titles(each, Board.BULLETIN) for each in (node, other)]
+    assert boards == [["!00000007: Lost: a grey goat"]] * 2
+    assert [(await each.store.boards.totals())[Board.BULLETIN] for each in (node, other)] == [1, 1]
+    again = msgspec.structs.replace(TEXT, packet=2)
+    guest = Guest(node, random.Random(3))
+    for text in (TEXT, again):
+        assert guest.hear(text, clock.monotonic_ms()) is None
+    clock.minutes += 2
+    await guest.look()
+    assert len(await titles(node, Board.BULLETIN)) == 2, "the same words in another message are another note"
+    await other.close()
+
+
+async def test_a_person_s_post_stands_for_no_message(node: Node) -> None:
+    person = Person(node.identity.space_id)
+    await node.door.post(person.introduce())
+    for _ in range(2):
+        await node.door.post(person.write(f"Mine\n{MARK}"))
+    assert await titles(node, Board.BULLETIN) == ["Mine", "Mine"]
 
 
 async def test_a_station_s_hour_stands_on_the_weather_board(node: Node, clock: SetClock) -> None:

@@ -18,7 +18,7 @@ from app.radio.frame import (
 )
 from app.radio.logbook import Logbook, LogEntry
 from app.radio.mesh import OWN_LEAP_MAX, Mesh
-from app.radio.parcel import CountersNeeded, Covered, Parcel, Priority, Purpose, Signal
+from app.radio.parcel import CountersNeeded, Covered, Parcel, Priority, Purpose, Signal, Transmit
 from app.radio.profile import EU868
 from app.radio.purses import Meter
 from app.radio.request import Request
@@ -118,7 +118,7 @@ def test_what_was_dropped_is_not_asked_for_again() -> None:
     assert net.until(net.agree, HOUR)
     del net.nodes[1].disk[name]
     net.nodes[1].places = {place for place in net.nodes[1].places if place[2] != name}
-    net.nodes[1].mesh.gone(0, Span(1, 1))
+    net.nodes[1].mesh.gone(LogEntry(0, 1, name, 150), net.now_ms)
     before_ms = net.now_ms
     net.run(6 * HOUR)
     assert not net.airtime_ms(Purpose.REPAIR, Purpose.ANSWER, since_ms=before_ms)
@@ -130,6 +130,7 @@ class Alone:
 
     def __init__(self) -> None:
         self.now_ms = 1_000
+        self.spoken: list[Transmit] = []
         self.log = Logbook()
         self.held = [LogEntry(0, number, envelope_id(envelope(number)), 200) for number in range(1, 6)]
         for entry in self.held:
@@ -160,6 +161,7 @@ class Alone:
         end_ms, spent_ms = self.now_ms + ms, 0.0
         while self.now_ms < end_ms:
             for transmit in self.mesh.poll(self.now_ms):
+                self.spoken.append(transmit)
                 spent_ms += transmit.airtime_ms
                 self.now_ms += round(transmit.airtime_ms)
                 self.mesh.sent(self.now_ms)
@@ -336,3 +338,45 @@ def test_each_class_pays_from_its_own_purse(priority: Priority) -> None:
         now_ms = mesh.deadline_ms() or now_ms
         spent_ms = sum(transmit.airtime_ms for transmit in mesh.poll(now_ms))
     assert {purse: ms for purse, ms in meter.by_priority(now_ms).items() if ms} == {priority: spent_ms}
+
+
+# A radio that carries less
+
+
+def test_once_the_radio_is_known_no_frame_of_any_kind_is_longer_than_it_carries() -> None:
+    """Meshtastic's 231: what would fill 232 or 233 bytes travels in two frames, and long vectors are sliced."""
+    net = Net(3, seed=11)
+    carried = 231
+    for node in net.nodes:
+        for other in range(3, 60):
+            data = envelope(1_000 + other)
+            parcel = Parcel(data, envelope_id(data), NodeIndex(other), 1, Priority.PEOPLE)
+            node._write(parcel)
+        node.start()
+        node.mesh.carries(carried, net.now_ms)
+    for size in (221, 222, 223, 224, 225):
+        net.nodes[0].post(envelope(size, size))
+    net.nodes[2].stop()
+    assert net.until(net.agree, HOUR)
+    net.nodes[2].start()
+    net.nodes[2].mesh.carries(carried, net.now_ms)
+    assert net.until(net.agree, 2 * HOUR)
+    net.run(2 * HOUR)
+    vectors = [len(sent.frame) for _, _, sent in net.sent if sent.purpose is Purpose.VECTOR]
+    assert carried - 8 < max(vectors)  # they were cut, not just short
+    assert max(len(sent.frame) for _, _, sent in net.sent) <= carried
+
+
+def test_another_radio_sends_what_waits_in_frames_of_its_own_length() -> None:
+    alone = Alone()
+    sizes = []
+    for number, carried in ((6, 231), (7, 233)):
+        data = envelope(number, 224)
+        parcel = Parcel(data, envelope_id(data), NodeIndex(0), number, Priority.PEOPLE)
+        alone.mesh.carries(carried, alone.now_ms)
+        alone.mesh.offer(parcel, frozenset({NodeIndex(0)}), alone.now_ms)
+        alone.spoken.clear()
+        alone.run(MINUTE // 6)
+        sizes.append({len(sent.frame) for sent in alone.spoken if sent.purpose is Purpose.ENTRY})
+    assert max(sizes[0]) < 150, "two symbols"
+    assert sizes[1] == {233}

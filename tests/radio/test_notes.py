@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.core.boards import decode_post
+from app.core.overheard import source_id_of
 from app.radio.airtime import HOUR_MS
 from app.radio.dialects.dialect import TextHeard
 from app.radio.notes import DELAY_MAX_MS, NOTES_PER_HOUR, SEEN_MAX, SENDER_NOTES_PER_HOUR, Notes
@@ -19,8 +20,9 @@ def test_a_text_becomes_a_note_that_says_what_it_is() -> None:
     notes = Notes(random.Random(1))
     assert notes.hear(text("Eggs for sale\nAsk at the mill."), 0) is None
     (note,) = notes.take(DELAY_MAX_MS)
-    assert note.body == "Radio 1: Eggs for sale\nunsigned, from a Meshtastic radio\n\nAsk at the mill."
-    assert note.title == "Radio 1: Eggs for sale"
+    mark = "unsigned, from a Meshtastic radio (!00000001 00000001)"
+    assert note.body == f"Radio 1: Eggs for sale\n{mark}\n\nAsk at the mill."
+    assert note.source_id == source_id_of(note.body.encode())
     assert notes.take(DELAY_MAX_MS) == []
 
 

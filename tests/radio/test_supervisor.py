@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import random
+import string
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -21,12 +22,16 @@ from app.radio import probe
 from app.radio.airtime import modulation
 from app.radio.choice import RadioChoice
 from app.radio.dialects.kiss import Kiss
+from app.radio.dialects.meshtastic import Meshtastic
+from app.radio.dialects.meshtastic_ear import PORT
 from app.radio.dialects.meshtastic_messages import BROADCAST, Data, MeshPacket
 from app.radio.dialects.meshtastic_messages import Port as PortNumber
 from app.radio.ether import Ether
 from app.radio.ether_ports import EtherPorts, Port, linked
 from app.radio.field import Field, line
+from app.radio.frame import NodeIndex, envelope_frame_bytes
 from app.radio.modem import Modem
+from app.radio.parcel import Held, Priority, Purpose, Transmit, prefix_of
 from app.radio.profile import Profile
 from app.radio.supervisor import RadioSupervisor
 from tests.people import NOW_MINUTES, Person
@@ -38,6 +43,8 @@ pytestmark = pytest.mark.anyio
 QUICK = Profile("EU868", 866_500_000, modulation(7, 500.0, 5), 14)
 NAMES = ["square", "valley"]
 SOON_S = 20
+SEAL_BYTES = 20
+"""Epoch and tag, around a signed record."""
 
 
 class RunningClock:
@@ -57,6 +64,7 @@ class Village:
         self.folder = folder
         self.nodes: dict[str, Node] = {}
         self.radios: dict[str, RadioSupervisor] = {}
+        self.tasks: dict[str, asyncio.Task[None]] = {}
         self.field = Field(NAMES, line(NAMES, 110.0), random.Random(1))
 
     async def found(self) -> None:
@@ -70,6 +78,11 @@ class Village:
             self.radios[name] = RadioSupervisor(
                 node, RadioChoice(str(self.folder / "radios" / name)), QUICK, random.Random(name)
             )
+
+    async def stop(self, name: str) -> None:
+        """Let go of a radio, as a node does that ends in an orderly way."""
+        self.tasks[name].cancel()
+        await asyncio.gather(self.tasks[name], return_exceptions=True)
 
     async def is_ready(self) -> bool:
         return all(radio.status().is_ready for radio in self.radios.values())
@@ -102,11 +115,10 @@ async def ether(village: Village) -> AsyncIterator[EtherPorts]:
 async def village(tmp_path: Path) -> AsyncIterator[Village]:
     village = Village(tmp_path)
     await village.found()
-    tasks = [asyncio.create_task(radio.run()) for radio in village.radios.values()]
+    village.tasks = {name: asyncio.create_task(radio.run()) for name, radio in village.radios.items()}
     yield village
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    for name in NAMES:
+        await village.stop(name)
     for node in village.nodes.values():
         await node.close()
 
@@ -353,6 +365,153 @@ async def test_a_guest_in_meshtastic_s_network(village: Village) -> None:
         await eventually(is_announced)
         await eventually(lambda: village.knows("valley", record))
     assert len(village.radios["valley"]._guest._notes._waiting) >= 1
+
+
+async def test_a_frame_as_long_as_ours_may_be_passes_a_meshtastic_radio(village: Village) -> None:
+    """Its 231 bytes are learnt with the radio: what would fill 232 or 233 goes as two symbols, and none is refused."""
+    square = village.nodes["square"]
+    person = Person(square.identity.space_id)
+    equip(village, "meshtastic", "meshtastic")
+    async with ether(village):
+        await eventually(village.is_ready)
+        await square.door.post(person.introduce())
+        rng, records = random.Random(6), []
+        sizes: set[int] = set()
+        while not {232, 233} <= sizes:
+            text = "".join(rng.choices(string.ascii_letters, k=rng.randrange(120, 160)))
+            signed = person.write(text)
+            size = envelope_frame_bytes(len(signed) + SEAL_BYTES, 1)
+            if size in {232, 233} - sizes:
+                acceptance = await square.door.post(signed)
+                assert acceptance.record_id is not None
+                records.append(acceptance.record_id)
+                sizes.add(size)
+        for record in records:
+            await eventually(lambda record=record: village.knows("valley", record))  # type: ignore[misc]
+    for radio in village.radios.values():
+        assert not {"rules", "too large"} & radio.status().rejected.keys()
+
+
+async def test_what_the_radios_pass_on_by_themselves_is_not_charged(village: Village) -> None:
+    radio = village.radios["square"]
+    mesh = Silent()
+    guest = Meshtastic(random.Random(1))
+    before_ms = radio._budget.spent_ms(radio._now_ms())
+    radio._budget.spend(2_000.0, radio._now_ms(), Priority.PEOPLE)
+    radio._send(mesh, guest, Transmit(bytes(200), 2_000.0, Purpose.FORWARD))  # type: ignore[arg-type]
+    assert radio._sent == {"left to the radios": 1}
+    radio._budget.spend(2_000.0, radio._now_ms(), Priority.PEOPLE)
+    radio._send(mesh, guest, Transmit(bytes(240), 2_000.0, Purpose.ENTRY))  # type: ignore[arg-type]
+    assert radio._rejected["rules"] == 1
+    assert radio._budget.spent_ms(radio._now_ms()) == before_ms
+    assert mesh.told == [True, False]
+
+
+class Silent:
+    """Where a mesh would be: it takes note of what became of its frames."""
+
+    def __init__(self) -> None:
+        self.told: list[bool] = []
+
+    def sent(self, now_ms: int, *, ok: bool = True) -> None:
+        self.told.append(ok)
+
+
+async def test_the_keeper_s_channel_and_hops_hold_without_a_restart(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    square = village.nodes["square"]
+    person = Person(square.identity.space_id)
+    for radio in village.radios.values():
+        monkeypatch.setattr(radio._guest, "_look_s", 0.05)
+    equip(village, "meshtastic", "meshtastic")
+    for name in NAMES:
+        village.field.modems[name].radio._channels = ["", "village"]  # type: ignore[attr-defined]
+    async with ether(village):
+        await eventually(village.is_ready)
+        assert [offered.value for offered in village.radios["square"].status().channels] == ["", "village"]
+        await square.store.node.set_meshtastic("nowhere", 1)
+
+        async def is_hindered() -> bool:
+            return "no channel" in (village.radios["square"].status().fault or "")
+
+        await eventually(is_hindered)
+        for node in village.nodes.values():
+            await node.store.node.set_meshtastic("village", 0)
+        await eventually(village.is_ready)
+        await square.door.post(person.introduce())
+        record = await write(square, person, "Apples for eggs")
+        await eventually(lambda: village.knows("valley", record))
+        modem = village.field.modems["square"]
+        said = [packet for packet in modem.sent if packet.data.port == PORT]  # type: ignore[attr-defined]
+        assert (said[-1].channel, said[-1].hop_limit) == (1, 0)
+        status = village.radios["square"].status()
+        assert (status.on_air.repeats, status.on_air.overhead_bytes) == (0, 24)
+
+
+# What outlives a restart
+
+
+async def test_a_node_that_starts_again_remembers_its_hour_and_whom_it_heard(village: Village) -> None:
+    square = village.nodes["square"]
+    person = Person(square.identity.space_id)
+    async with ether(village):
+        await square.door.post(person.introduce())
+        record = await write(square, person, "Before the power went")
+
+        async def kept_by_two() -> bool:
+            return (await square.store.envelopes.kept_by([record]))[record] == 2
+
+        await eventually(kept_by_two)
+    radio = village.radios["square"]
+    spent_ms = radio.status().spent_ms
+    assert radio._mesh is not None
+    receipts = radio._mesh.heard_receipts()
+    assert receipts
+    on_disk = await square.store.airtime.spent(radio._budget.band)
+    assert sum(one.ms for one in on_disk) >= spent_ms, "a power cut now would hide nothing"
+    await village.stop("square")
+    assert await square.store.log.heard_receipts() == receipts
+    again = RadioSupervisor(square, RadioChoice("/nowhere"), QUICK, random.Random(1))
+    task = asyncio.create_task(again.run())
+
+    async def is_up() -> bool:
+        return again._mesh is not None
+
+    await eventually(is_up)
+    assert again.status().spent_ms == pytest.approx(spent_ms)
+    assert again._mesh is not None
+    assert again._mesh.heard_receipts() == receipts
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_receipts_that_come_together_are_one_transaction(
+    village: Village, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    square = village.nodes["square"]
+    radio = village.radios["square"]
+    person = Person(square.identity.space_id)
+    await square.door.post(person.introduce())
+    records = [await write(square, person, f"Notice {number}") for number in range(30)]
+    transactions = []
+    add_all = square.store.custody.add_all
+
+    async def counted(held: Any, heard_ms: int) -> Any:
+        transactions.append(len(held))
+        return await add_all(held, heard_ms)
+
+    monkeypatch.setattr(square.store.custody, "add_all", counted)
+    entries = await square.store.envelopes.pending(100)
+    for entry in entries:
+        radio._disk_work.put_nowait(Held(prefix_of(entry.envelope_id), NodeIndex(1)))
+    assert len(entries) >= len(records)
+
+    async def all_kept_by_two() -> bool:
+        return set((await square.store.envelopes.kept_by(records)).values()) == {2}
+
+    await eventually(all_kept_by_two)
+    assert transactions == [len(entries)]
 
 
 # The region's rules

@@ -1,5 +1,6 @@
 """`/node`: readable by all, acts by the keeper's session only."""
 
+from collections.abc import AsyncIterator
 from typing import cast
 
 import httpx
@@ -10,17 +11,27 @@ from app.clock import ManualClock
 from app.core.keys import device_id_of
 from app.core.membership import RosterNode, decode_invitation
 from app.founding import Node
+from app.radio.airtime import modulation
+from app.radio.dialects.meshtastic import ChannelOffered
 from app.radio.frame import NodeIndex
 from app.radio.parcel import Neighbor, Priority, Signal
 from app.radio.profile import EU868
-from app.radio.supervisor import RadioStatus, RadioSupervisor
+from app.radio.status import OnAir, RadioStatus
+from app.radio.supervisor import RadioSupervisor
 from app.server import create_app
 from app.store.keeper import LINK_MS, SESSION_MS
 from tests.routes.conftest import HTTPS
 
 pytestmark = pytest.mark.anyio
 OWN = {"origin": HTTPS}
-ACTS = ("/node/invitations", "/node/name", "/node/join-policy", "/node/announcements", "/node/session/closure")
+ACTS = (
+    "/node/invitations",
+    "/node/name",
+    "/node/join-policy",
+    "/node/meshtastic",
+    "/node/announcements",
+    "/node/session/closure",
+)
 
 
 async def become_keeper(client: httpx.AsyncClient, node: Node) -> httpx.Response:
@@ -134,6 +145,10 @@ async def test_no_other_page_sets_a_cookie(client: httpx.AsyncClient) -> None:
 class _Radio:
     """A radio that heard two nodes and then lost its port."""
 
+    def __init__(self, on_air: OnAir, *channels: ChannelOffered) -> None:
+        self.on_air = on_air
+        self.channels = channels
+
     def status(self) -> RadioStatus:
         return RadioStatus(
             port="/dev/ttyUSB0",
@@ -153,13 +168,15 @@ class _Radio:
                 NodeIndex(2): Neighbor(0, Signal(None, None)),
             },
             frame_bytes_max=231,
+            on_air=self.on_air,
+            channels=self.channels,
         )
 
 
 async def test_the_radio_and_the_other_nodes(node: Node) -> None:
     others = [RosterNode(1, b"\x01" * 32, "North Valley"), RosterNode(2, b"\x02" * 32, "Hill Farm")]
     await node.store.devices.enroll(tuple(others), tuple(device_id_of(other.public_key) for other in others))
-    transport = httpx.ASGITransport(create_app(node, cast(RadioSupervisor, _Radio())))
+    transport = httpx.ASGITransport(create_app(node, cast(RadioSupervisor, _Radio(OnAir(EU868.modulation)))))
     async with httpx.AsyncClient(transport=transport, base_url=HTTPS) as client:
         page = (await client.get("/node")).text
         space = (await client.get("/api/v1/space")).json()
@@ -170,6 +187,9 @@ async def test_the_radio_and_the_other_nodes(node: Node) -> None:
         "coding_rate": 5,
         "preamble_symbols": 8,
         "frame_bytes_max": 231,
+        "overhead_bytes": 1,
+        "signature_bytes": 0,
+        "repeats": 0,
     }
     assert "13.7 s <small>of 36 s used this hour" in page
     assert '<rect class="f " width="26.9%" height="100%"' in page
@@ -184,6 +204,78 @@ async def test_the_radio_and_the_other_nodes(node: Node) -> None:
     assert "6 min ago" in page
     assert "−97 dBm, SNR 6 dB" in page
     assert "just now" in page
+
+
+MESHTASTIC = _Radio(
+    OnAir(modulation(11, 250.0, 5, 16), 24, 66, repeats=1),
+    ChannelOffered("", "LongFast"),
+    ChannelOffered("village", "village"),
+    ChannelOffered("#2", "number 2"),
+)
+
+
+@pytest.fixture
+async def guest(node: Node) -> AsyncIterator[httpx.AsyncClient]:
+    """The keeper of a node with a Meshtastic radio."""
+    transport = httpx.ASGITransport(create_app(node, cast(RadioSupervisor, MESHTASTIC)))
+    async with httpx.AsyncClient(transport=transport, base_url=HTTPS) as client:
+        await become_keeper(client, node)
+        yield client
+
+
+async def test_the_cost_is_that_of_the_radio_s_own_settings(guest: httpx.AsyncClient) -> None:
+    told = (await guest.get("/api/v1/space")).json()["radio"]
+    assert (told["spreading_factor"], told["bandwidth_khz"], told["preamble_symbols"]) == (11, 250.0, 16)
+    assert (told["overhead_bytes"], told["signature_bytes"], told["repeats"]) == (24, 66, 1)
+    assert "SF11 · 250 kHz · 4/5, as the radio is set" in (await guest.get("/node")).text
+
+
+async def test_meshtastic_s_channel_and_hops_are_the_keeper_s_to_choose(guest: httpx.AsyncClient, node: Node) -> None:
+    page = (await guest.get("/node")).text
+    assert '<option value="" selected>LongFast</option><option value="village">village</option>' in page
+    assert '<option value="1" selected>once</option>' in page
+    answer = await guest.post("/node/meshtastic", data={"channel": "village", "hops": "0"}, headers=OWN)
+    assert answer.status_code == 303
+    identity = await node.store.node.identity()
+    assert identity is not None
+    assert (identity.meshtastic_channel, identity.meshtastic_hops) == ("village", 0)
+    page = (await guest.get("/node")).text
+    assert '<option value="village" selected>village</option>' in page
+    assert '<option value="0" selected>not at all</option>' in page
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        {"channel": "elsewhere", "hops": "1"},
+        {"channel": "", "hops": "8"},
+        {"channel": "", "hops": "-1"},
+        {"channel": "", "hops": "many"},
+        {"channel": ""},
+    ],
+)
+async def test_what_the_radio_cannot_do_is_not_chosen(
+    guest: httpx.AsyncClient, node: Node, form: dict[str, str]
+) -> None:
+    assert (await guest.post("/node/meshtastic", data=form, headers=OWN)).status_code == 422
+    identity = await node.store.node.identity()
+    assert identity is not None
+    assert (identity.meshtastic_channel, identity.meshtastic_hops) == ("", 1)
+
+
+async def test_a_channel_that_has_gone_is_shown_as_such(
+    guest: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await guest.post("/node/meshtastic", data={"channel": "village", "hops": "2"}, headers=OWN)
+    monkeypatch.setattr(MESHTASTIC, "channels", ())
+    answer = await guest.post("/node/meshtastic", data={"channel": "village", "hops": "3"}, headers=OWN)
+    assert answer.status_code == 303, "what is chosen stays chosen"
+    assert '<option value="village" selected>village (not on this radio)</option>' in (await guest.get("/node")).text
+
+
+async def test_without_a_meshtastic_radio_nothing_of_it_is_asked(client: httpx.AsyncClient, node: Node) -> None:
+    await become_keeper(client, node)
+    assert "/node/meshtastic" not in (await client.get("/node")).text
 
 
 async def test_announcements_are_the_keeper_s_to_turn_on(client: httpx.AsyncClient, node: Node) -> None:

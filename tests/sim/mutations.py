@@ -97,6 +97,26 @@ MUTATIONS = {
             ),
         ),
     ),
+    "early": Mutation(
+        "a node lets go of what its clock calls over, however short it has had it",
+        (
+            Change(
+                "app/store/log.py",
+                "WHERE e.leaves <= (SELECT lived FROM node) AND e.expires <= ?",
+                "WHERE e.expires <= ?",
+            ),
+        ),
+    ),
+    "twins": Mutation(
+        "a place of a log holds one envelope: what a copied node wrote there is not taken in",
+        (
+            Change(
+                "app/radio/logbook.py",
+                "ALTERNATES_MAX = 4",
+                "ALTERNATES_MAX = 1",
+            ),
+        ),
+    ),
     "airtime": Mutation(
         "the hour of airtime is forgotten after half of it",
         (

@@ -4,11 +4,14 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app.acceptance import Door, Outcome
+from app.acceptance import Door, Draft, Outcome
+from app.core.bodies import NodeIntroduction
 from app.core.envelope import EnvelopeId
 from app.core.keys import DeviceKey, derive_epoch_keys
 from app.core.membership import JoinPolicy
+from app.core.record import Kind, Lifetime
 from app.errors import DecodeError
+from app.expiry import Expiry
 from app.feed import Feed
 from app.radio.dialects.on_air import wrap
 from app.radio.ether import Arrival
@@ -42,6 +45,8 @@ COUNTERS = 32
 SPENT_STEP_MS = 3_000
 """Airtime is written down ahead in steps of this much, so that a power cut never forgets any."""
 HEARD_SAVED_MS = 60_000
+SWEEP_MS = 3 * 3_600_000
+"""How often a station looks for what is over: rarer than a node, which changes nothing but the time this takes."""
 ENTRIES_MAX = 200
 MONOTONIC_START_MS = 10**9
 """A machine's own clock starts anywhere after each boot."""
@@ -75,20 +80,23 @@ class StationClock:
 class Station:
     """A node with its disk. What `held` names was committed: it must be there after any power cut."""
 
-    def __init__(self, village: "Village", index: int, name: str, folder: Path) -> None:
+    def __init__(self, village: "Village", index: int, name: str, folder: Path, seed: bytes) -> None:
         self.village = village
         self.index = NodeIndex(index)
         self.name = name
         self.folder = folder
-        self._seed = village.rng.randbytes(32)
-        self.key = DeviceKey(self._seed)
+        self.seed = seed
+        self.key = DeviceKey(seed)
         drift_ppm = village.rng.uniform(-village.plan.drift_ppm, village.plan.drift_ppm)
         self.clock = StationClock(village, village.plan.clock_off_ms(village.rng), drift_ppm)
         self.radio = Transceiver(name, village.ether, village.tuning, village.rng)
         self.held: dict[EnvelopeId, Parcel] = {}
+        self.let_go: set[EnvelopeId] = set()
         self.rejected: dict[str, int] = {}
         self.is_on = False
         self.boots = 0
+        self._is_touched = True
+        self._due_ms: int | None = None
         self._last_row = 0
         self._spent_written_ms = 0.0
         self._heard_counters: dict[int, int] = {}
@@ -102,11 +110,10 @@ class Station:
         """The first start: identity, epoch, roster."""
         village = self.village
         database = open_disk(self.folder)
-        identity = NodeIdentity(self._seed, self.index, self.name, village.space_id, "Valley", JoinPolicy.OPEN, None)
+        identity = NodeIdentity(self.seed, self.index, self.name, village.space_id, "Valley", JoinPolicy.OPEN, None)
         await NodeStore(database).establish(identity, village.epoch)
-        roster = tuple(village.roster)
         store = Store(database, identity)
-        await store.devices.enroll(roster, tuple(village.device_ids))
+        await store.devices.enroll(tuple(village.roster), tuple(village.device_ids))
         await store.close()
 
     async def start(self) -> None:
@@ -118,9 +125,11 @@ class Station:
         self.store = Store(database, identity)
         epochs = await self.store.node.epoch_keys(identity.space_id)
         assert epochs == [derive_epoch_keys(village.space_id, village.epoch.number, village.epoch.key)]
-        self.door = Door(self.store, identity, epochs, self.clock, Feed(self.store))
+        feed = Feed(self.store)
+        self.door = Door(self.store, identity, epochs, self.clock, feed)
         self.boots += 1
         self.clock.started_ms = village.rng.randrange(MONOTONIC_START_MS)
+        self._expiry = Expiry(self.store, self.clock, feed)
         log, found = Logbook(), {}
         for name, envelope, entry, number, background in await database.read(_ROWS):
             priority = Priority.BACKGROUND if background else Priority.PEOPLE
@@ -129,6 +138,7 @@ class Station:
         lost = self.held.keys() - found.keys()
         village.require(not lost, f"{self.name} lost {len(lost)} committed envelopes in a power cut")
         self.held = found
+        self.let_go = {place.envelope_id for place in await self.store.log.gone()}
         self.log = log
         budget = Meter(village.profile)
         budget.spend(self._spent_written_ms, self.now_ms)
@@ -143,11 +153,15 @@ class Station:
             heard=self._heard_counters,
         )
         self.is_on = True
-        self.machines.known_nodes(frozenset(NodeIndex(node.index) for node in village.roster), self.now_ms)
+        await self._meet_nodes()
+        for place in await self.store.log.gone():
+            self.machines.gone(LogEntry(place.index, place.number, place.envelope_id, 0), self.now_ms)
         self.machines.greet(self.now_ms)
         for entry in await self.store.envelopes.pending():
             self.machines.offer(_parcel(entry), frozenset({self.index}), self.now_ms)
         self._last_row = await self.store.envelopes.last_row()
+        self._sweep_later()
+        self._is_touched = True
         village.log(f"{self.name} starts (boot {self.boots}) with {len(self.held)} envelopes")
 
     async def cut(self, record: bytes | None = None) -> None:
@@ -170,6 +184,46 @@ class Station:
         self.village.log(f"{self.name} takes a post {acceptance.envelope_id[:4].hex()} ({acceptance.outcome})")
         await self._follow()
 
+    async def introduce(self) -> None:
+        """A node that is new to the community tells its name."""
+        body = NodeIntroduction(self.key.public_key, self.name, self.index).encode()
+        [acceptance] = await self.door.publish([Draft(Kind.NODE, Lifetime.PERMANENT, body)], "node")
+        self.village.note_written(acceptance.envelope_id, None)
+        await self._follow()
+
+    async def expire(self) -> None:
+        """Let go of what is over; the village judges whether it was."""
+        await self._expiry.sweep()
+        places = await self.store.log.gone()
+        news = [place for place in places if place.envelope_id not in self.let_go]
+        self._is_touched = True
+        for place in news:
+            self.machines.gone(LogEntry(place.index, place.number, place.envelope_id, 0), self.now_ms)
+            self.held.pop(place.envelope_id, None)
+            self.let_go.add(place.envelope_id)
+            self.village.check_over(self, place.envelope_id)
+        if news:
+            self.village.log(f"{self.name} lets go of {len(news)}")
+
+    async def newest(self) -> EnvelopeId | None:
+        """What stands in the newest row, which stays."""
+        entries = await self.store.envelopes.after(await self.store.envelopes.last_row() - 1, 1)
+        return entries[0].envelope_id if entries else None
+
+    def _sweep_later(self) -> None:
+        boot = self.boots
+
+        async def sweep() -> None:
+            if self.is_on and self.boots == boot:
+                await self.expire()
+                self.village.after(SWEEP_MS, sweep)
+
+        self.village.after(self.village.rng.randrange(SWEEP_MS), sweep)
+
+    async def _meet_nodes(self) -> None:
+        nodes = frozenset(NodeIndex(node.index) for node in await self.store.devices.nodes())
+        self.machines.known_nodes(nodes, self.now_ms)
+
     async def retry_parked(self) -> None:
         """Look again at what came from the future."""
         await self.door.retry_parked()
@@ -177,10 +231,13 @@ class Station:
 
     async def _follow(self) -> None:
         """What is new in the store: what entered the network here goes out, and its phone has our word."""
+        self._is_touched = True
         for entry in await self.store.envelopes.after(self._last_row, ENTRIES_MAX):
             self._last_row = entry.row
             self.held[entry.envelope_id] = _parcel(entry)
             self.village.note_place(entry.entry_index, entry.log_number, entry.envelope_id)
+            if entry.kind == Kind.NODE:
+                await self._meet_nodes()
             if entry.source != "radio":
                 self.village.promised.add(entry.envelope_id)
                 self.machines.offer(_parcel(entry), frozenset({self.index}), self.now_ms)
@@ -191,15 +248,24 @@ class Station:
         """A frame from the radio, as the air left it."""
         signal = Signal() if arrival is None else Signal(round(arrival.rssi_dbm), arrival.snr_db)
         self.machines.receive(frame, signal, self.now_ms)
+        self._is_touched = True
 
     def finish(self) -> None:
         """The radio is done with a frame."""
         self.radio.finish()
         if self.is_on:
             self.machines.sent(self.now_ms)
+            self._is_touched = True
 
     def step(self) -> None:
-        """Carry between machines, disk and radio whatever is due."""
+        """Carry between machines, disk and radio whatever is due. Machines that nothing touched need not be asked."""
+        if self._is_touched or (self._due_ms is not None and self._due_ms <= self.now_ms):
+            self._carry()
+            self._due_ms = self.machines.deadline_ms()
+            self._is_touched = False
+        self.radio.poll(self.village.now_ms)
+
+    def _carry(self) -> None:
         self._dispatch()
         due_ms = self.machines.deadline_ms()
         if due_ms is not None and due_ms <= self.now_ms:
@@ -208,11 +274,10 @@ class Station:
                 self.village.note_frame(self, transmit)
                 self.radio.send(wrap(transmit.frame, 0), self.village.now_ms)
             self._dispatch()
-        self.radio.poll(self.village.now_ms)
 
     def deadline_ms(self) -> int | None:
         """When to step again."""
-        due_ms = self.machines.deadline_ms()
+        due_ms = self._due_ms
         times = [self.radio.deadline_ms()]
         if due_ms is not None:
             times.append(max(self.clock.true_ms(due_ms), self.village.now_ms + 1))
@@ -248,6 +313,7 @@ class Station:
         async def run() -> None:
             if self.is_on and self.boots == boot:
                 await work()
+                self._is_touched = True
 
         self.village.after(self.village.rng.randint(*DISK_MS), run)
 
@@ -260,6 +326,10 @@ class Station:
         except DecodeError as error:
             self.rejected[error.code] = self.rejected.get(error.code, 0) + 1
             self.machines.refused(parcel.envelope_id, self.now_ms)
+            return
+        if acceptance.outcome is Outcome.OVER:
+            self.rejected["expired"] = self.rejected.get("expired", 0) + 1
+            self.machines.over(parcel.envelope_id, self.now_ms)
             return
         if acceptance.outcome is not Outcome.PARKED:
             self.village.check_genuine(self, parcel.envelope_id)

@@ -12,7 +12,7 @@ from app.store.node import NodeStore
 from tests.sim.__main__ import SEEDS, fails
 from tests.sim.disk import cut_power, log_bytes, open_disk
 from tests.sim.mutations import MUTATIONS, ROOT
-from tests.sim.village import play
+from tests.sim.village import SEASON_DAYS, plan_of, play
 
 PROCESSES = 2
 SECONDS_MAX = 300
@@ -22,6 +22,13 @@ def test_fifty_villages_keep_every_promise() -> None:
     command = [sys.executable, "-m", "tests.sim", "--seeds", str(SEEDS), "--processes", str(PROCESSES)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_seeds_hold_copies_and_seasons() -> None:
+    plans = [plan_of(random.Random(seed)) for seed in range(SEEDS)]
+    assert {plan.season_days for plan in plans} == {0, *SEASON_DAYS}
+    assert sum(plan.cloned for plan in plans) > SEEDS / 10
+    assert any(plan.cloned and plan.season_days for plan in plans)
 
 
 def test_a_seed_plays_the_same_twice() -> None:

@@ -16,13 +16,13 @@ from typing import Any
 
 import msgspec
 
-from app.clock import MINUTE_MS, minutes_of
+from app.clock import MINUTE_MS, minutes_of, unix_ms_of
 from app.core.envelope import EnvelopeId, envelope_id, seal
 from app.core.keys import SpaceId, derive_epoch_keys
 from app.core.membership import RosterNode
 from app.core.record import Lifetime, decode_signed
 from app.radio.airtime import HOUR_MS, modulation
-from app.radio.control import open_control
+from app.radio.control import KINDS, open_control
 from app.radio.dialects.on_air import unwrap
 from app.radio.ether import Arrival, Ether, Interference, Outcome, Transmission, Tuning
 from app.radio.field import in_earshot, line, scattered
@@ -42,6 +42,7 @@ from app.radio.profile import EU868, Profile
 from app.radio.regions import band_of
 from app.store.node import Epoch
 from tests.people import Person
+from tests.sim.seasons import COPY, NEWCOMER, copy_station, pass_season
 from tests.sim.station import Station
 
 WALL_MS = 1_795_000_000_000
@@ -51,10 +52,22 @@ HEAL_LIMIT_MS = 72 * HOUR_MS
 MEMORY_ITEMS_MAX = 20_000
 """Things in all containers of one station's machines: what is remembered of some hundred envelopes is far less."""
 WORDS = ("goat", "cheese", "market", "Saturday", "rain", "honey", "bridge", "closed", "eggs", "hay", "school", "bread")
-FRAME_NAMES = {0: "envelope", 1: "receipt", SYMBOL_TYPE: "symbol", CONTROL_TYPE: "control", NEIGHBORS_TYPE: "hello"}
+RECEIPT_TYPE = 1
+FRAME_NAMES = {
+    0: "envelope",
+    RECEIPT_TYPE: "receipt",
+    6: "blend",
+    SYMBOL_TYPE: "symbol",
+    CONTROL_TYPE: "control",
+    NEIGHBORS_TYPE: "hello",
+}
 LONG_POSTS = 0.15
 """The share of posts that take more than one frame."""
 LONG_BYTES_MAX = 2_000
+CLONED = 0.25
+"""The share of villages in which a node is copied, disk and all, and both write on."""
+SEASON_DAYS = (34, 39, 67, 433)
+"""Days after which an alert, a short notice, a normal one, a long one is over, and two more."""
 STEP_LIMIT = 2_000_000
 MEMORY_CHECK_STEPS = 250
 REPLAYS_MAX = 64
@@ -84,6 +97,21 @@ class Plan(msgspec.Struct, frozen=True):
     power_cuts: int
     drift_ppm: float
     clocks_off: float
+    cloned: bool
+    season_days: int
+
+    def lines(self) -> list[str]:
+        """The plan in words, what is absent left out."""
+        share_words = ("frame_loss", "spoilt", "doubled", "late", "hostile", "clocks_off")
+        shares = [f"{word} {getattr(self, word):.0%}" for word in share_words if getattr(self, word)]
+        one_off = [word for word in ("jammed", "cloned") if getattr(self, word)]
+        radio = f"{self.profile.frequency_hz / 1e6:g} MHz, SF{self.profile.modulation.spreading_factor}"
+        return [
+            f"{self.stations} nodes, {self.shape}, on {radio}; {self.posts} posts in {self.active_ms / HOUR_MS:.1f} h",
+            f"{self.partitions} partitions, {self.power_cuts} power cuts; "
+            + (", ".join(shares + one_off) or "no noise"),
+            f"then {self.season_days} days pass" if self.season_days else "no season passes",
+        ]
 
     def clock_off_ms(self, rng: random.Random) -> int:
         """How wrong a station's clock is: mostly a little, some by years."""
@@ -98,6 +126,7 @@ def plan_of(rng: random.Random) -> Plan:
     def sometimes(most: float) -> float:
         return rng.random() * most if rng.random() < 0.6 else 0.0
 
+    jammed = rng.random() < 0.3
     return Plan(
         stations=rng.randint(3, 6),
         shape=rng.choice(("line", "earshot", "scattered")),
@@ -109,11 +138,13 @@ def plan_of(rng: random.Random) -> Plan:
         doubled=sometimes(0.1),
         late=sometimes(0.1),
         hostile=sometimes(0.2),
-        jammed=rng.random() < 0.3,
+        jammed=jammed,
         partitions=rng.randint(0, 2),
         power_cuts=rng.randint(0, 5),
         drift_ppm=50.0,
         clocks_off=sometimes(0.5),
+        cloned=rng.random() < CLONED,
+        season_days=0 if jammed or rng.random() < 0.5 else rng.choice(SEASON_DAYS),
     )
 
 
@@ -132,25 +163,33 @@ class Village:
         self.link = LinkKeys(self.space_id, (self.keys.link,))
         self._told = told
         names = [f"node-{index}" for index in range(self.plan.stations)]
+        residents = len(names)
+        names += [COPY] * self.plan.cloned + [NEWCOMER] * bool(self.plan.season_days)
         self._losses_db = self._shape(names)
         self._whole_db = dict(self._losses_db)
         bursts = Interference(names, self.rng, 20_000, 300, -90.0) if self.plan.jammed else None
         self.ether = Ether(self._losses_db, self.rng, self.plan.frame_loss, bursts)
         self.tuning = Tuning(self.profile.frequency_hz, self.profile.modulation, self.profile.radio_dbm)
-        self.stations = [Station(self, index, name, folder / name) for index, name in enumerate(names)]
+        self.folder = folder
+        self.stations = [
+            Station(self, index, name, folder / name, self.rng.randbytes(32))
+            for index, name in enumerate(names[:residents])
+        ]
         self.roster = [RosterNode(one.index, one.key.public_key, one.name) for one in self.stations]
         self.device_ids = [one.key.device_id for one in self.stations]
-        self.genuine: set[EnvelopeId] = set()
+        self.ends_ms: dict[EnvelopeId, int | None] = {}
+        self.claims_ms: dict[EnvelopeId, int] = {}
         self.promised: set[EnvelopeId] = set()
+        self.copied: NodeIndex | None = None
         self.frames = 0
         self._queue: list[tuple[int, int, Callable[[], Coroutine[Any, Any, None]]]] = []
         self._queued = 0
         self._airtime: dict[str, deque[tuple[float, float]]] = {name: deque() for name in names}
-        self._counters: dict[tuple[int, int], bytes] = {}
+        self._counters: dict[tuple[str, int], bytes] = {}
         self._places: dict[tuple[int, int], EnvelopeId] = {}
         self._overheard: deque[bytes] = deque(maxlen=REPLAYS_MAX)
         self._outbox: list[tuple[Station, bytes]] = []
-        self._is_healing = False
+        self.is_healing = False
         self._limit_ms = band_of(self.profile).share * HOUR_MS
 
     @property
@@ -159,21 +198,32 @@ class Village:
 
     async def play(self) -> None:
         """The bad hours, the healing, and the judgment."""
-        self.log(f"{self.plan}")
+        for words in self.plan.lines():
+            self.log(words)
         for station in self.stations:
             await station.found()
             await station.start()
         self._plan_posts()
         self._plan_troubles()
-        await self._run(lambda: self.now_ms >= self.plan.active_ms)
+        await self.run(lambda: self.now_ms >= self.plan.active_ms)
         await self._heal()
-        end_ms = self.now_ms + HEAL_LIMIT_MS
-        await self._run(lambda: self.now_ms >= end_ms or self._agree())
-        self.require(self._agree(), f"after {HEAL_LIMIT_MS // HOUR_MS} h of health:\n{self._differences()}")
+        await self.converge()
+        if self.plan.season_days:
+            await pass_season(self, self.plan.season_days)
+            await self.converge()
         for station in self.stations:
-            station.clock.off_ms = 0
             await self._audit(station)
-        self.log(f"all hold {len(self.promised)} envelopes after {self.frames} frames")
+        for station in self.stations:
+            refused = ", ".join(f"{word} {count}" for word, count in sorted(station.rejected.items()))
+            held, let_go = len(station.held), len(station.let_go)
+            self.log(f"{station.name} holds {held} and let go of {let_go}; refused: {refused or 'nothing'}")
+        self.log(f"after {self.frames} frames all hold the same of what lives; {len(self.promised)} were promised")
+
+    async def converge(self) -> None:
+        """In good health all come to hold the same."""
+        end_ms = self.now_ms + HEAL_LIMIT_MS
+        await self.run(lambda: self.now_ms >= end_ms or self._agree())
+        self.require(self._agree(), f"after {HEAL_LIMIT_MS // HOUR_MS} h of health:\n{self._differences()}")
 
     async def close(self) -> None:
         for station in self.stations:
@@ -197,16 +247,32 @@ class Village:
             raise SimulationError(f"seed {self.seed} at {self.now_ms / 1000:.1f} s: {broken}")
 
     def check_genuine(self, station: Station, name: EnvelopeId) -> None:
-        self.require(name in self.genuine, f"{station.name} took in what no phone of ours wrote: {name.hex()}")
+        self.require(name in self.ends_ms, f"{station.name} took in what no phone of ours wrote: {name.hex()}")
 
     def check_claim(self, station: Station, prefix: bytes, node: int) -> None:
-        held = self.stations[node].held
+        if any(name.startswith(prefix) and not self.is_living(name) for name in self.ends_ms):
+            return  # it is over: gone counts as known
+        there = [one for one in self.stations if one.index == node]
         self.require(
-            any(name.startswith(prefix) for name in held),
+            any(name.startswith(prefix) for one in there for name in one.held.keys() | one.let_go),
             f"{station.name} believes that node {node} holds {prefix.hex()}, which is not on its disk",
         )
 
+    def check_over(self, station: Station, name: EnvelopeId) -> None:
+        """A station let go of an envelope: whatever its clock says, its time must be over."""
+        end_ms = self.ends_ms[name]
+        self.require(
+            end_ms is not None and self.now_ms >= end_ms,
+            f"{station.name} let go of {name[:4].hex()}, which was to be kept until {end_ms}",
+        )
+
+    def note_written(self, name: EnvelopeId, end_ms: int | None) -> None:
+        """One of ours wrote this; it is to be kept until then."""
+        self.ends_ms[name] = end_ms
+
     def note_place(self, entry: int, number: int, name: EnvelopeId) -> None:
+        if entry == self.copied:
+            return
         known = self._places.setdefault((entry, number), name)
         self.require(known == name, f"node {entry} gave number {number} of its log to two envelopes")
 
@@ -214,19 +280,22 @@ class Village:
         """A frame on its way to a radio: no counter twice."""
         self.frames += 1
         frame = transmit.frame
-        if frame[0] & 0x0F == CONTROL_TYPE:
+        frame_type = frame[0] & 0x0F
+        if frame_type == CONTROL_TYPE:
             counter = open_control(frame, self.link).counter
-        else:
+        elif frame_type in (RECEIPT_TYPE, NEIGHBORS_TYPE):
             said = decode_frame(frame, self.link)
-            if not isinstance(said, ReceiptFrame):
-                return
+            assert isinstance(said, ReceiptFrame)
             counter = said.counter
-        known = self._counters.setdefault((station.index, counter), frame)
+        else:
+            return
+        known = self._counters.setdefault((station.name, counter), frame)
         self.require(known == frame, f"{station.name} used counter {counter} twice")
 
     def note_alarm(self, station: Station, event: object) -> None:
-        """Nobody is cloned here, and nobody restores a backup: such an alarm is false."""
-        self.require(False, f"{station.name} raises a false alarm: {event}")
+        """Where nobody was copied, and nobody restores a backup, such an alarm is false."""
+        self.require(station.index == self.copied, f"{station.name} raises a false alarm: {event}")
+        self.log(f"{station.name} notices its copy")
 
     # What goes wrong
 
@@ -258,8 +327,16 @@ class Village:
         return minutes_of(WALL_MS + at_ms + off_ms)
 
     def _plan_post(self, record: bytes, at_ms: int) -> None:
-        station = self.rng.choice(self.stations)
-        self.genuine.add(envelope_id(seal(decode_signed(record), self.keys)))
+        self.write(record, self.rng.choice(self.stations), at_ms)
+
+    def write(self, record: bytes, station: Station, delay_ms: int) -> EnvelopeId:
+        """A phone that writes this then, at this station."""
+        signed = decode_signed(record)
+        name, kept = envelope_id(seal(signed, self.keys)), signed.record.kept_minutes
+        self.note_written(name, None if kept is None else self.now_ms + delay_ms + kept * MINUTE_MS)
+        if kept is not None:
+            # By its author's clock, which may be wrong, it is over then.
+            self.claims_ms[name] = unix_ms_of(signed.record.minutes + kept) - WALL_MS
 
         async def post() -> None:
             if not station.is_on:
@@ -267,7 +344,8 @@ class Village:
                 return
             await station.post(record)
 
-        self.after(at_ms, post)
+        self.after(delay_ms, post)
+        return name
 
     def _plan_troubles(self) -> None:
         plan, rng = self.plan, self.rng
@@ -281,6 +359,8 @@ class Village:
             self.after(start_ms + rng.randrange(HOUR_MS), self._rejoin)
         if plan.hostile:
             self.after(1_000, self._attack)
+        if plan.cloned:
+            self.after(rng.randrange(plan.active_ms), lambda: copy_station(self))
 
     async def _cut(self, station: Station) -> None:
         if not station.is_on:
@@ -292,7 +372,7 @@ class Village:
         elif self.rng.random() < 0.5:
             phone = Person(self.space_id, "Torn", self.rng.randbytes(32))
             writing = phone.introduce(minutes_of(self.wall_ms))
-            self.genuine.add(envelope_id(seal(decode_signed(writing), self.keys)))
+            self.note_written(envelope_id(seal(decode_signed(writing), self.keys)), None)
             self._outbox.append((station, writing))
         await station.cut(writing)
 
@@ -320,7 +400,7 @@ class Village:
 
     async def _attack(self) -> None:
         """Noise, strangers, replays, and a member that forges another's hand."""
-        if self._is_healing:
+        if self.is_healing:
             return
         station = self.rng.choice(self.stations)
         if station.is_on:
@@ -351,7 +431,7 @@ class Village:
 
     async def _heal(self) -> None:
         self.log("everything heals")
-        self._is_healing = True
+        self.is_healing = True
         await self._rejoin()
         for station in self.stations:
             if not station.is_on:
@@ -363,7 +443,7 @@ class Village:
 
     # Time
 
-    async def _run(self, until: Callable[[], bool]) -> None:
+    async def run(self, until: Callable[[], bool]) -> None:
         steps = 0
         while not until():
             steps += 1
@@ -396,15 +476,21 @@ class Village:
         sender.finish()
         frame = unwrap(transmission.packet)
         self._overheard.append(frame)
-        self.log(f"{sender.name} sent {_shown(frame)}: {_heard_at(arrivals)}")
+        self.log(f"{sender.name} sent {self._shown(frame)}: {_heard_at(arrivals)}")
         for arrival in arrivals:
             if arrival.outcome is Outcome.HEARD:
                 self._deliver(frame, arrival)
 
+    def _shown(self, frame: bytes) -> str:
+        name = FRAME_NAMES.get(frame[0] & 0x0F, "frame")
+        if name == "control":
+            name = KINDS[type(open_control(frame, self.link).message)].name.lower()
+        return f"{name} of {len(frame)} bytes"
+
     def _deliver(self, frame: bytes, arrival: Arrival) -> None:
         station = next(station for station in self.stations if station.name == arrival.receiver)
         rng, plan = self.rng, self.plan
-        if not self._is_healing and rng.random() < plan.spoilt:
+        if not self.is_healing and rng.random() < plan.spoilt:
             place = rng.randrange(len(frame))
             frame = frame[:place] + bytes([frame[place] ^ 1 << rng.randrange(8)]) + frame[place + 1 :]
 
@@ -412,9 +498,9 @@ class Village:
             if station.is_on:
                 station.hear(frame, arrival)
 
-        if not self._is_healing and rng.random() < plan.doubled:
+        if not self.is_healing and rng.random() < plan.doubled:
             self.after(rng.randrange(1, 600_000), hear)
-        if not self._is_healing and rng.random() < plan.late:
+        if not self.is_healing and rng.random() < plan.late:
             self.after(rng.randrange(1, 3_000), hear)
         elif station.is_on:
             station.hear(frame, arrival)
@@ -440,22 +526,31 @@ class Village:
                 items = _items_in(station.machines)
                 self.require(items <= MEMORY_ITEMS_MAX, f"{station.name} remembers {items} things")
 
+    def is_living(self, name: EnvelopeId) -> bool:
+        """Whether one of ours wrote it and its time is not over."""
+        if name not in self.ends_ms:
+            return False
+        end_ms = self.ends_ms[name]
+        return end_ms is None or self.now_ms < end_ms
+
+    def _living(self, station: Station) -> frozenset[EnvelopeId]:
+        return frozenset(filter(self.is_living, station.held))
+
     def _agree(self) -> bool:
-        return (
-            all(self.promised <= station.held.keys() for station in self.stations)
-            and len({frozenset(station.held.keys() & self.genuine) for station in self.stations}) == 1
-        )
+        held = {self._living(station) for station in self.stations}
+        return len(held) == 1 and frozenset(filter(self.is_living, self.promised)) <= next(iter(held))
 
     async def _audit(self, station: Station) -> None:
         """What the machines say is also what the disk says."""
         rows = await station.store.database.read("SELECT envelope_id FROM envelopes")
         names = {EnvelopeId(row[0]) for row in rows}
-        self.require(names <= self.genuine, f"{station.name} has something forged on its disk")
+        self.require(names <= self.ends_ms.keys(), f"{station.name} has something forged on its disk")
         parked = {EnvelopeId(row[0]) for row in await station.store.database.read("SELECT envelope_id FROM parked")}
-        self.require(self.promised <= names | parked, f"{station.name} lacks something on its disk")
+        promised = set(filter(self.is_living, self.promised))
+        self.require(promised <= names | parked, f"{station.name} lacks something on its disk")
 
     def _differences(self) -> str:
-        everything = set().union(*(station.held.keys() & self.genuine for station in self.stations)) | self.promised
+        everything = set().union(*map(self._living, self.stations)) | set(filter(self.is_living, self.promised))
         return "\n".join(
             f"  {station.name} lacks {', '.join(name[:4].hex() for name in sorted(everything - station.held.keys()))}"
             for station in self.stations
@@ -494,10 +589,6 @@ def _items_in(root: object) -> int:
             left += [getattr(thing, name, None) for name in names]
             left += getattr(thing, "__dict__", {}).values()
     return count
-
-
-def _shown(frame: bytes) -> str:
-    return f"{FRAME_NAMES.get(frame[0] & 0x0F, 'frame')} of {len(frame)} bytes"
 
 
 def _heard_at(arrivals: list[Arrival]) -> str:

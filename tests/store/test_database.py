@@ -1,6 +1,7 @@
 """The database: whole transactions, migrations from every version, a newer version's file, other processes."""
 
 import asyncio
+import itertools
 import shutil
 import sqlite3
 import stat
@@ -8,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from app.core.keys import DeviceId
+from app.core.record import Kind, Lifetime, compose
 from app.errors import NewerDatabaseError, StoreError
 from app.store.database import FILE_NAME, MIGRATIONS, Database, open_database
 
@@ -77,6 +80,34 @@ async def test_each_earlier_version_migrates_to_the_newest(tmp_path: Path) -> No
         assert await database.read("PRAGMA user_version") == [(len(steps),)]
         await database.close()
     assert all(schema == schemas[0] for schema in schemas)
+
+
+async def test_envelopes_from_before_expiry_get_their_ends(tmp_path: Path) -> None:
+    """As the code reckons them for new ones; what stays has none."""
+    earlier = tmp_path / "migrations"
+    earlier.mkdir()
+    for step in sorted(MIGRATIONS.glob("[0-9]*.sql"))[:3]:
+        shutil.copy(step, earlier)
+    old = await open_database(tmp_path / "data", earlier)
+    author = DeviceId(b"ada!")
+    expected = {}
+    async with old.write() as tx:
+        await tx.execute("INSERT INTO devices (id, public_key, name) VALUES (?, ?, 'Ada')", (author, bytes(32)))
+        for lifetime, kind in itertools.product(Lifetime, (Kind.DEVICE, Kind.NODE, Kind.POST, Kind.READING)):
+            record = compose(lifetime, author, 1, 500, kind, b"")
+            name, kept = bytes([lifetime, kind]) * 8, record.kept_minutes
+            expected[name] = (None, None) if kept is None else (500 + kept, kept)
+            await tx.execute(
+                "INSERT INTO envelopes (envelope_id, record_id, bytes, epoch, lifetime, author, sequence, minutes,"
+                " kind, entry_index, source, received_ms, background)"
+                " VALUES (?1, ?1, x'00', 1, ?2, ?3, 1, 500, ?4, 0, '', 0, 0)",
+                (name, lifetime, author, kind),
+            )
+    await old.close()
+    database = await open_database(tmp_path / "data")
+    rows = await database.read("SELECT envelope_id, expires, leaves FROM envelopes")
+    assert {name: (expires, leaves) for name, expires, leaves in rows} == expected
+    await database.close()
 
 
 async def test_a_migration_that_fails_changes_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from app.clock import ManualClock, minutes_of
 from app.core.envelope import EnvelopeId
 from app.core.keys import device_id_of
 from app.core.membership import RosterNode
@@ -11,6 +12,8 @@ from app.store.log import Content, Place
 from tests.people import Person
 
 pytestmark = pytest.mark.anyio
+
+DAY_MS = 24 * 3_600_000
 
 
 async def envelope_of(node: Node, envelope_id: EnvelopeId) -> bytes:
@@ -34,20 +37,23 @@ async def test_what_was_posted_stands_at_its_place(node: Node, person: Person) -
     assert await node.store.log.by_prefix(accepted.envelope_id[:2]) is None
 
 
-async def test_gaps_and_gone_runs(node: Node, person: Person) -> None:
+async def test_gaps_and_what_is_gone(node: Node, person: Person, clock: ManualClock) -> None:
     await node.door.post(person.introduce())
     accepted = await node.door.post(person.write("Cider press"))
+    await node.door.post(person.write("Another"))
     held = len(await node.store.log.places())
     assert await node.store.log.missing(0, 1, held + 5) == [(held + 1, held + 5)]
     assert await node.store.log.missing(7, 3, 4) == [(3, 4)]
-    await node.store.log.drop(0, held, held)
-    await node.store.log.drop(0, held + 2, held + 3)
-    await node.store.log.drop(0, held + 2, held + 4)
-    assert await node.store.log.missing(0, 1, held + 5) == [(held + 1, held + 1), (held + 5, held + 5)]
-    assert await node.store.log.gone() == [(0, held, held), (0, held + 2, held + 4)]
-    assert await node.store.log.get(0, held) == []
+    clock.advance(66 * DAY_MS)
+    await node.store.node.live(66 * 24 * 60)
+    await node.store.boards.take_down(minutes_of(clock.now_ms()))
+    gone = [Place(0, held - 1, accepted.envelope_id, 0)]
+    assert await node.store.log.drop(minutes_of(clock.now_ms())) == gone
+    assert await node.store.log.gone() == gone
+    assert await node.store.log.missing(0, 1, held + 5) == [(held + 1, held + 5)]
+    assert await node.store.log.get(0, held - 1) == []
     assert await node.store.log.by_prefix(accepted.envelope_id[:6]) is None
-    assert len(await node.store.log.places()) == held, "its name stays in the checksum"
+    assert await node.store.envelopes.vector() == {0: held}
 
 
 async def test_a_record_that_entered_at_two_nodes_has_two_places(node: Node, person: Person) -> None:
@@ -100,8 +106,18 @@ async def test_a_vector_that_covers_entries_counts_as_custody(node: Node, person
     assert await node.store.envelopes.holds(accepted.record_id) == (2, ["Market Square", "North Valley"])
 
 
+async def test_what_is_over_is_not_covered(node: Node, person: Person, clock: ManualClock) -> None:
+    """Whoever knows its number may have let go of it."""
+    await node.door.post(person.introduce())
+    await node.door.post(person.write("Cider press"))
+    held = len(await node.store.log.places())
+    clock.advance(66 * DAY_MS)
+    assert await node.store.custody.cover(0, 1, held, 1, clock.now_ms()) == held - 1
+
+
 async def test_counters_only_grow(node: Node) -> None:
     assert await node.store.log.heard_counters() == {}
-    await node.store.log.save_heard_counters({1: 5, 2: 7})
-    await node.store.log.save_heard_counters({1: 3, 2: 9})
+    await node.store.log.save_heard_counters({1: 5, 2: 7}, {1: 90})
+    await node.store.log.save_heard_counters({1: 3, 2: 9}, {1: 80, 3: 4})
+    assert await node.store.log.heard_receipts() == {1: 90, 3: 4}
     assert await node.store.log.heard_counters() == {1: 5, 2: 9}

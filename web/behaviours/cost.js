@@ -21,9 +21,15 @@ export async function showCost(form) {
   const cost = radioCost(SIGNED_OVERHEAD_BYTES + wireBody.length, profile);
   const box = form.querySelector("[data-cost]");
   box.querySelector("[data-frames]").textContent = cost.frames === 1 ? "1 radio frame" : `${cost.frames} radio frames`;
-  box.querySelector("[data-size]").textContent = `${cost.bytes} bytes, ${(cost.ms / 1000).toFixed(1)} s on the air`;
+  box.querySelector("[data-size]").textContent = size(cost);
   box.querySelector("[data-advice]").textContent = advice(cost.frames, body.length);
   showMeter(box.querySelector("[data-meter]"), cost.bytes / profile.frameBytesMax);
+}
+
+function size({ bytes, ms, repeats }) {
+  const seconds = (times) => `${((times * ms) / 1000).toFixed(1)} s`;
+  const own = `${bytes} bytes, ${seconds(1)} on the air`;
+  return repeats ? `${own}, ${seconds(1 + repeats)} with ${repeats === 1 ? "the repeat" : `${repeats} repeats`}` : own;
 }
 
 function advice(frames, plainBytes) {

@@ -4,6 +4,7 @@
 /** The profile of a community's raw radios where no node has said another: EU868, 869.525 MHz. The largest frame is what
  * the largest packet of the radios we share holds (docs/protocol/radio.md). */
 export const PROFILE = { sf: 9, bandwidthKhz: 125, codingRate: 5, preambleSymbols: 8, frameBytesMax: 233 };
+const LORA_BYTES_MAX = 255;
 const HEADER_BYTES = 4;
 /** Nodes with up to 16,383 entries in their log; beyond, one byte more. */
 const LOG_NUMBER_BYTES = 2;
@@ -14,7 +15,10 @@ const ENVELOPE_OVERHEAD_BYTES = 4 + 16;
 /** What a frame of a longer envelope carries beside its share of it (docs/protocol/radio-fragments.md), at most. */
 const SYMBOL_OVERHEAD_BYTES = 22;
 
-/** { bytes, ms, frames } of a signed record on its first way; `signedBytes` counts byte 0, fields and signature. */
+/**
+ * { bytes, ms, frames, repeats } of a signed record on its first way; `signedBytes` counts byte 0, fields and signature.
+ * `ms` is our own share; radios that flood by themselves spend it again `repeats` times.
+ */
 export function radioCost(signedBytes, profile = PROFILE) {
   const envelopeBytes = signedBytes + ENVELOPE_OVERHEAD_BYTES;
   const frameBytes = HEADER_BYTES + LOG_NUMBER_BYTES + envelopeBytes + MAC_BYTES;
@@ -29,7 +33,14 @@ function fragmentedCost(envelopeBytes, profile) {
 }
 
 function costOf(frames, frameBytes, profile) {
-  return { frames, bytes: frames * frameBytes, ms: frames * airtimeMs(profile, frameBytes + ON_AIR_HEADER_BYTES) };
+  const ms = frames * airtimeMs(profile, onAirBytes(frameBytes, profile));
+  return { frames, bytes: frames * frameBytes, ms, repeats: profile.repeats ?? 0 };
+}
+
+/** A Meshtastic radio puts more around a frame than the raw ones, and signs what leaves room for it. */
+function onAirBytes(frameBytes, { overheadBytes = ON_AIR_HEADER_BYTES, signatureBytes = 0 }) {
+  const bytes = frameBytes + overheadBytes;
+  return bytes + signatureBytes <= LORA_BYTES_MAX ? bytes + signatureBytes : bytes;
 }
 
 export function airtimeMs(

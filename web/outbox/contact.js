@@ -32,6 +32,9 @@ export async function meet() {
       codingRate: json.radio.coding_rate,
       preambleSymbols: json.radio.preamble_symbols,
       frameBytesMax: json.radio.frame_bytes_max,
+      overheadBytes: json.radio.overhead_bytes,
+      signatureBytes: json.radio.signature_bytes,
+      repeats: json.radio.repeats,
     },
   };
   await write("facts", (store) => store.put(meeting, "meeting"));

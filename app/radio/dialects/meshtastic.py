@@ -12,13 +12,14 @@ from enum import Enum
 import msgspec
 
 from app.errors import DecodeError
-from app.radio.airtime import airtime_ms
+from app.radio.airtime import Modulation, airtime_ms
 from app.radio.dialects import meshtastic_codec as codec
 from app.radio.dialects.dialect import Event, Fault, Ready, Sent, Unresponsive
 from app.radio.dialects.meshtastic_ear import NAME_CHARACTERS_MAX, PORT, Ear
 from app.radio.dialects.meshtastic_handover import Handover, Step
 from app.radio.dialects.meshtastic_messages import (
     BROADCAST,
+    SIGNATURE_BYTES,
     Channel,
     ConfigComplete,
     Data,
@@ -46,8 +47,10 @@ TEXT_BYTES_MAX = 200
 """What Meshtastic's own apps allow."""
 TEXT_GAP_MS = 2_500
 """The firmware drops texts that follow within 2 s."""
-HOP_LIMITS = range(1, 4)
-"""Meshtastic allows 7 and comes with 3; a village needs fewer."""
+HOP_LIMITS = range(8)
+"""How often others may pass on what this radio says, as the firmware's three bits have it; 0 is for those in range."""
+HOP_LIMIT = 1
+"""Meshtastic comes with 3; a village needs fewer, and each costs everybody's airtime."""
 CONFIG_MS = 5_000
 """The longest silence while the radio tells its settings: a slow board writes its flash in between."""
 CONFIG_TOTAL_MS = 60_000
@@ -66,16 +69,23 @@ _SIGNING_FIRMWARE = (2, 8)
 
 
 class MeshtasticSettings(msgspec.Struct, frozen=True):
-    """What the keeper chose. `channel` is a channel's name in the radio's settings; empty is the primary one.
+    """What the keeper chose. `channel` names one as `ChannelOffered` does; empty is the primary one.
 
     `regions` are the radio's own settings that fit the community's region, by their numbers; empty takes any.
     """
 
     channel: str = ""
-    hop_limit: int = HOP_LIMITS[0]
+    hop_limit: int = HOP_LIMIT
     reads_texts: bool = True
     announces: bool = False
     regions: tuple[int, ...] = ()
+
+
+class ChannelOffered(msgspec.Struct, frozen=True):
+    """A channel of the radio: `value` stands for it in the settings, `name` is for people."""
+
+    value: str
+    name: str
 
 
 class _State(Enum):
@@ -104,6 +114,7 @@ class Meshtastic:
         self._config_end_ms = 0
         self._ear = Ear(reads_texts=self.settings.reads_texts)
         self._channels: dict[int, Channel] = {}
+        self._hindered: str | None = None
         self._lora: LoraConfig | None = None
         self._sending: Handover | None = None
         self._answers_heartbeats = False
@@ -126,6 +137,44 @@ class Meshtastic:
         rested = self._last_text_ms is None or now_ms >= self._last_text_ms + TEXT_GAP_MS
         return self.settings.announces and self.is_ready and rested
 
+    @property
+    def obstacle(self) -> str | None:
+        """Why the radio can't be used as it is set, in a sentence; None while it can, or has not said."""
+        return None if self._hindered is None else _OBSTACLES[self._hindered]
+
+    @property
+    def channels(self) -> tuple[ChannelOffered, ...]:
+        """What the radio said of its channels, the primary one first."""
+        used = [self._channels[index] for index in sorted(self._channels) if self._channels[index].role]
+        return tuple(
+            ChannelOffered("", channel.name or "the primary one")
+            if channel.role == Role.PRIMARY
+            else ChannelOffered(channel.name or f"#{channel.index}", channel.name or f"number {channel.index}")
+            for channel in sorted(used, key=lambda channel: channel.role)
+        )
+
+    @property
+    def modulation(self) -> Modulation:
+        """How its frames are put on air."""
+        return (self._lora or _DEFAULT).modulation()
+
+    @property
+    def signature_bytes(self) -> int:
+        """What its firmware adds to a frame that leaves room for it."""
+        return SIGNATURE_BYTES if self._signs() else 0
+
+    def use(self, settings: MeshtasticSettings, now_ms: int) -> None:
+        """The keeper chose again, or not: from now on this holds. What is being sent goes out as it was."""
+        settings = msgspec.structs.replace(settings, regions=self.settings.regions)
+        if settings == self.settings:
+            return
+        moves = settings.channel != self.settings.channel
+        self.settings = settings
+        if moves and self._state is _State.READY:
+            self._settle(now_ms)
+        elif moves and self._state is _State.WAITING:
+            self._due_ms = now_ms
+
     def airtime_ms(self, frame_bytes: int) -> float:
         """What a frame costs through this radio, by its own settings, with Meshtastic's header and signature."""
         return self._cost_ms(Data(PORT, bytes(frame_bytes)))
@@ -145,6 +194,7 @@ class Meshtastic:
     def close(self) -> None:
         """The port is gone, and with it what the radio was to send."""
         self._state = _State.CLOSED
+        self._hindered = None
         self._due_ms = None
         self._output.clear()
         self._finish_sending(ok=False)
@@ -232,16 +282,18 @@ class Meshtastic:
         assert isinstance(message, ConfigComplete)
         if self._state is not _State.SETTING_UP or message.nonce != self._nonce:
             return
-        obstacle = self._obstacle()
-        if obstacle is not None:
-            self._events.append(Fault(obstacle))
-            self._state = _State.WAITING
-            self._due_ms = now_ms + RETRY_MS
-            return
-        self._state = _State.READY
-        self._asked = 0
-        self._due_ms = now_ms + WATCH_MS
-        self._events.append(Ready())
+        if self._settle(now_ms):
+            self._asked = 0
+            self._events.append(Ready())
+
+    def _settle(self, now_ms: int) -> bool:
+        """Ready, or waiting for the radio's settings to become such that it can be used."""
+        self._hindered = self._obstacle()
+        self._state = _State.READY if self._hindered is None else _State.WAITING
+        self._due_ms = now_ms + (WATCH_MS if self._hindered is None else RETRY_MS)
+        if self._hindered is not None:
+            self._events.append(Fault(self._hindered))
+        return self._hindered is None
 
     def _take_reboot(self, message: FromRadio, now_ms: int) -> None:
         if self._state is _State.READY:
@@ -299,7 +351,8 @@ class Meshtastic:
         wanted = self.settings.channel
         for index, channel in sorted(self._channels.items()):
             is_primary = channel.role == Role.PRIMARY and not wanted
-            if is_primary or (wanted and channel.role != Role.DISABLED and channel.name == wanted):
+            is_named = channel.role != Role.DISABLED and wanted in (channel.name, f"#{index}")
+            if is_primary or (wanted and is_named):
                 self._ear.channel = index
                 return None
         return "no channel"
@@ -368,8 +421,7 @@ class Meshtastic:
             self._events.append(Sent(ok))
 
     def _cost_ms(self, data: Data) -> float:
-        modulation = (self._lora or _DEFAULT).modulation()
-        return airtime_ms(modulation, min(air_bytes(data, signs=self._signs()), 255))
+        return airtime_ms(self.modulation, min(air_bytes(data, signs=self._signs()), 255))
 
     def _signs(self) -> bool:
         """Whether the firmware signs broadcasts; an unknown version counts as one that does."""
@@ -403,6 +455,14 @@ _HANDLERS: dict[type[FromRadio], Callable[[Meshtastic, FromRadio, int], None]] =
 }
 _QUEUE_ERRORS = {32: "queue full", 33: "no radio", 34: "sending is off"}
 """From 32 on, a queue status has numbers of its own."""
+_OBSTACLES = {
+    "settings": "The radio did not tell its settings. It is asked again.",
+    "no region": "The radio has no region yet: its keeper sets that with the phone app.",
+    "another region": "The radio is set to another region than the community's.",
+    "sending is off": "Sending is switched off in the radio's own settings.",
+    "no channel": "The radio has no channel of the name that is chosen below.",
+}
+"""For people, what `_obstacle` finds."""
 _DEFAULT = LoraConfig(True, 0, 0, 0, 0, 0, 0, True)
 """LongFast, until the radio has told its settings: the slowest of the common ones."""
 

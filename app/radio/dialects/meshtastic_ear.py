@@ -9,8 +9,6 @@ from app.radio.dialects.dialect import AirtimeReported, Event, Heard, TelemetryH
 from app.radio.dialects.meshtastic_messages import BROADCAST, Data, MeshPacket, Port
 from app.radio.parcel import Signal
 
-UNSIGNED_MARK = "unsigned, from a Meshtastic radio"
-"""How the board marks what came in as text."""
 PORT = 300
 """TNTN's own among the private ports. Strangers may use it too: TNTN's frames prove themselves."""
 NODES_MAX = 500

@@ -21,6 +21,8 @@ SIGNATURE_BYTES = 66
 BITFIELD_BYTES = 2
 """What firmware 2.5 and later adds to all that it originates."""
 PREAMBLE_SYMBOLS = 16
+DATA_OVERHEAD_BYTES = HEADER_BYTES + 6 + BITFIELD_BYTES
+"""What goes on air beside a payload of 128 bytes or more in a private port: two fields' tags, a port, a length."""
 
 
 class Port(IntEnum):

@@ -30,6 +30,7 @@ from app.radio.dialects.meshtastic import (
     TEXT_BYTES_MAX,
     TEXT_GAP_MS,
     WATCH_MS,
+    ChannelOffered,
     Meshtastic,
     MeshtasticSettings,
 )
@@ -174,6 +175,63 @@ def test_packets_are_broadcast_in_the_chosen_channel_with_few_hops() -> None:
     (packet,) = one.radio.sent
     assert (packet.to, packet.channel, packet.hop_limit, packet.want_ack) == (BROADCAST, 2, 2, False)
     assert packet.data == Data(PORT, b"frame")
+
+
+def test_without_hops_only_those_in_range_hear_it() -> None:
+    bench = Bench(["one", "two", "three"])
+    one, two, three = (station(bench, name, MeshtasticSettings(hop_limit=0)) for name in ("one", "two", "three"))
+    bench.run(100)
+    one.dialect.send(b"frame", bench.now_ms)
+    bench.run(10_000)
+    assert (two.heard, three.heard) == ([b"frame"], [])
+    assert [sent.sender for sent in bench.transmissions] == ["one"]
+
+
+def test_the_radio_s_channels_are_offered_by_name_or_number() -> None:
+    _, one = alone(channels=("", "village", "", "market"))
+    assert isinstance(one.dialect, Meshtastic)
+    assert one.dialect.channels == (
+        ChannelOffered("", "the primary one"),
+        ChannelOffered("village", "village"),
+        ChannelOffered("#2", "number 2"),
+        ChannelOffered("market", "market"),
+    )
+    for offered, index in zip(one.dialect.channels, range(4), strict=True):
+        bench, chosen = alone(MeshtasticSettings(channel=offered.value), channels=("", "village", "", "market"))
+        chosen.dialect.send(b"frame", bench.now_ms)
+        bench.run(2_000)
+        assert [packet.channel for packet in chosen.radio.sent] == [index]
+
+
+def test_what_the_keeper_chooses_anew_holds_from_the_next_frame_on() -> None:
+    bench, one = alone(MeshtasticSettings(regions=(3,)), channels=("", "village"))
+    meshtastic = one.dialect
+    assert isinstance(meshtastic, Meshtastic)
+    meshtastic.send(b"first", bench.now_ms)
+    meshtastic.use(MeshtasticSettings(channel="village", hop_limit=0), bench.now_ms)
+    bench.run(2_000)
+    assert one.sent == [True]
+    meshtastic.send(b"second", bench.now_ms)
+    bench.run(2_000)
+    assert [(packet.channel, packet.hop_limit) for packet in one.radio.sent] == [(0, 1), (1, 0)]
+    assert one.events == [Ready(), Sent(ok=True), Sent(ok=True)], "nothing was set up again"
+    assert meshtastic.settings.regions == (3,), "the region's rules are not the keeper's to choose"
+
+
+def test_a_channel_that_the_radio_has_not_is_said_and_mended_without_a_restart() -> None:
+    bench, one = alone(channels=("", "village"))
+    meshtastic = one.dialect
+    assert isinstance(meshtastic, Meshtastic)
+    assert meshtastic.obstacle is None
+    meshtastic.use(MeshtasticSettings(channel="market"), bench.now_ms)
+    bench.run(100)
+    assert one.events == [Ready(), Fault("no channel")]
+    assert not meshtastic.is_ready
+    assert meshtastic.obstacle is not None
+    meshtastic.use(MeshtasticSettings(channel="village"), bench.now_ms)
+    bench.run(1_000)
+    assert one.events == [Ready(), Fault("no channel"), Ready()]
+    assert (meshtastic.is_ready, meshtastic.obstacle) == (True, None)
 
 
 def test_sent_is_told_when_the_queue_is_empty_and_the_airtime_over() -> None:

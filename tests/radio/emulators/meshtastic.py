@@ -238,7 +238,8 @@ class Meshtastic:
             return RoutingError.TOO_LARGE
         if len(self._queue) >= QUEUE_LENGTH:
             return _CODES_QUEUE_FULL
-        hops = packet.hop_limit or self.lora.hop_limit
+        # Only who wants an acknowledgment has no preference with 0.
+        hops = packet.hop_limit or (self.lora.hop_limit if packet.want_ack else 0)
         if packet.hop_limit > 7:
             self._violate(f"a hop limit of {packet.hop_limit}")
         ours = MeshPacket(self.node, packet.to, packet.packet_id, data, packet.channel, hops, hop_start=hops)

@@ -1,5 +1,6 @@
-"""A mesh on a virtual clock: the real gossip, frame, KISS, modem and ether machines, and disks that are dictionaries.
+"""Nodes behind serial cables on a virtual clock: the real mesh, KISS, modem and ether machines, and disks in memory.
 
+The village (village.py) has the real store and bare radios; here are the modems, their cables and the noise on them.
 Every claim that a node believes ("that one has it") is checked against the other's disk the moment it is made.
 """
 
@@ -12,18 +13,21 @@ from app.radio.dialects.kiss import Fault, Heard, Kiss, Ready, Sent, Unresponsiv
 from app.radio.ether import Arrival, Transmission
 from app.radio.field import Field
 from app.radio.frame import LinkKeys, NodeIndex
-from app.radio.gossip import Gossip
+from app.radio.logbook import Logbook, LogEntry
+from app.radio.mesh import Mesh
 from app.radio.parcel import (
     CountersNeeded,
+    Covered,
     EnvelopeHeard,
+    EnvelopeWanted,
     Held,
     Parcel,
     Priority,
-    Purpose,
     Rejected,
     prefix_of,
 )
 from app.radio.profile import EU868
+from app.radio.purses import Meter
 
 LINK = LinkKeys(space_id=b"s" * 16, keys=(b"k" * 32,))
 DISK_MS = (5, 400)
@@ -43,36 +47,35 @@ class Disk:
     def pending(self) -> list[Parcel]:
         return [parcel for name, parcel in self.parcels.items() if not self.holders[name]]
 
+    def log(self) -> Logbook:
+        log = Logbook()
+        for parcel in self.parcels.values():
+            log.append(LogEntry(parcel.entry, parcel.number, parcel.envelope_id, len(parcel.envelope)))
+        return log
+
 
 class Node:
-    """One node: a disk, and machines that a power cut wipes."""
+    """One node: a disk, and machines."""
 
-    def __init__(self, mesh: "Mesh", index: int, name: str) -> None:
-        self.mesh = mesh
+    def __init__(self, net: "Net", index: int, name: str) -> None:
+        self.net = net
         self.index = NodeIndex(index)
         self.name = name
         self.disk = Disk()
-        self.modem = mesh.field.modems[name]
+        self.modem = net.field.modems[name]
         self.rejected: list[str] = []
         self.faults: list[str] = []
-        self.purposes: list[Purpose] = []
-        self.is_on = False
 
     def start(self, now_ms: int) -> None:
-        self.is_on = True
         self.kiss = Kiss(EU868)
-        self.gossip = Gossip(self.index, LINK, EU868.budget(), EU868.frame_airtime_ms, self.mesh.rng)
+        self.mesh = Mesh(self.index, LINK, Meter(EU868), EU868.frame_airtime_ms, self.net.rng, log=self.disk.log())
         self.writes: list[tuple[int, EnvelopeHeard]] = []
-        self.gossip.known_nodes(frozenset(node.index for node in self.mesh.nodes), now_ms)
+        self.mesh.known_nodes(frozenset(node.index for node in self.net.nodes), now_ms)
         for parcel in self.disk.pending():
-            self.gossip.offer(parcel, frozenset({self.index}), now_ms)
+            self.mesh.offer(parcel, frozenset({self.index}), now_ms)
         self.modem.output()
         self.kiss.open(now_ms)
-        self.gossip.greet(now_ms)
-
-    def stop(self) -> None:
-        """The power goes: what was not on the disk is gone."""
-        self.is_on = False
+        self.mesh.greet(now_ms)
 
     def post(self, envelope: bytes, now_ms: int, priority: Priority = Priority.PEOPLE) -> EnvelopeId:
         name = envelope_id(envelope)
@@ -80,20 +83,19 @@ class Node:
         self.disk.next_number += 1
         self.disk.parcels[name] = parcel
         self.disk.holders[name] = set()
-        assert self.gossip.offer(parcel, frozenset({self.index}), now_ms)
+        assert self.mesh.offer(parcel, frozenset({self.index}), now_ms)
         return name
 
     def step(self, now_ms: int) -> None:
         self._finish_writes(now_ms)
         output = self.modem.output()
         if output:
-            self.kiss.receive(self.mesh.spoil(output), now_ms)
+            self.kiss.receive(self.net.spoil(output), now_ms)
         for event in self.kiss.events():
             self._dispatch(event, now_ms)
-        due_ms = self.gossip.deadline_ms()
+        due_ms = self.mesh.deadline_ms()
         if due_ms is not None and due_ms <= now_ms and self.kiss.is_clear(now_ms):
-            for transmit in self.gossip.poll(now_ms):
-                self.purposes.append(transmit.purpose)
+            for transmit in self.mesh.poll(now_ms):
                 self.kiss.send(transmit.frame, now_ms)
         self._believe(now_ms)
         data = self.kiss.poll(now_ms)
@@ -102,40 +104,47 @@ class Node:
 
     def deadline_ms(self) -> int | None:
         deadlines = [self.kiss.deadline_ms(), *(due for due, _ in self.writes)]
-        due_ms = self.gossip.deadline_ms()
-        if due_ms is not None and due_ms > self.mesh.now_ms:
+        due_ms = self.mesh.deadline_ms()
+        if due_ms is not None and due_ms > self.net.now_ms:
             deadlines.append(due_ms)  # what is due already waits for the modem's word
         return min((deadline for deadline in deadlines if deadline is not None), default=None)
 
     def _dispatch(self, event: object, now_ms: int) -> None:
         match event:
             case Heard(frame, signal):
-                self.gossip.receive(frame, signal, now_ms)
+                self.mesh.receive(frame, signal, now_ms)
             case Sent(ok):
-                self.gossip.sent(now_ms, ok=ok)
+                self.mesh.sent(now_ms, ok=ok)
             case Fault(reason):
                 self.faults.append(reason)
             case Unresponsive():
-                self.gossip.sent(now_ms, ok=False)
+                self.mesh.sent(now_ms, ok=False)
                 self.kiss.open(now_ms)
             case Ready():
                 pass
 
     def _believe(self, now_ms: int) -> None:
-        for event in self.gossip.events():
+        for event in self.mesh.events():
             match event:
                 case EnvelopeHeard():
-                    self.writes.append((now_ms + self.mesh.rng.randint(*DISK_MS), event))
+                    self.writes.append((now_ms + self.net.rng.randint(*DISK_MS), event))
                 case Held(prefix, node):
                     self._note(prefix, node)
+                case Covered(node, index, first, last):
+                    for name, parcel in self.disk.parcels.items():
+                        if parcel.entry == index and first <= parcel.number <= last:
+                            self._note(prefix_of(name), node)
+                case EnvelopeWanted(prefix):
+                    found = (parcel for name, parcel in self.disk.parcels.items() if name.startswith(prefix))
+                    self.mesh.fetched(prefix, next(found, None))
                 case Rejected(reason):
                     self.rejected.append(reason)
                 case CountersNeeded():
-                    self.gossip.grant(self.disk.next_counter, COUNTERS)
+                    self.mesh.grant(self.disk.next_counter, COUNTERS)
                     self.disk.next_counter += COUNTERS
 
     def _note(self, prefix: bytes, node: NodeIndex) -> None:
-        self.mesh.check_claim(prefix, node)
+        self.net.check_claim(prefix, node)
         for name, holders in self.disk.holders.items():
             if name.startswith(prefix):
                 holders.add(node)
@@ -149,13 +158,12 @@ class Node:
             holders = self.disk.holders.setdefault(parcel.envelope_id, set())
             holders |= {parcel.entry, heard.sender} - {self.index}
             for node in holders:
-                self.mesh.check_claim(prefix_of(parcel.envelope_id), node)
-            self.gossip.stored(
-                parcel.envelope_id, now_ms, self.mesh.priorities.get(parcel.envelope_id, Priority.PEOPLE)
-            )
+                self.net.check_claim(prefix_of(parcel.envelope_id), node)
+            priority = self.net.priorities.get(parcel.envelope_id, Priority.PEOPLE)
+            self.mesh.stored(parcel.envelope_id, now_ms, priority)
 
 
-class Mesh:
+class Net:
     """Nodes, their modems and the ether on one clock, all from one seed."""
 
     def __init__(
@@ -209,22 +217,21 @@ class Mesh:
         self.run(lambda: self.now_ms >= end_ms, ms + 1)
 
     def agree(self) -> bool:
-        """Whether all nodes that are on have the same envelopes."""
-        held = [set(node.disk.parcels) for node in self.nodes if node.is_on]
+        """Whether all nodes have the same envelopes."""
+        held = [set(node.disk.parcels) for node in self.nodes]
         return all(names == held[0] for names in held)
 
     def _step(self) -> None:
         self.journal += self.field.poll(self.now_ms)
         for node in self.nodes:
-            if node.is_on:
-                node.step(self.now_ms)
+            node.step(self.now_ms)
         for node in self.nodes:
             spent_ms = self.field.ether.spent_ms(node.name, self.now_ms)
             assert spent_ms <= EU868.budget().limit_ms, f"seed {self.seed}: {node.name} broke the duty cycle"
 
     def _deadline_ms(self) -> int:
-        if any(node.is_on and node.modem.has_output for node in self.nodes):
+        if any(node.modem.has_output for node in self.nodes):
             return self.now_ms
-        deadlines = [node.deadline_ms() for node in self.nodes if node.is_on]
+        deadlines = [node.deadline_ms() for node in self.nodes]
         deadlines.append(self.field.deadline_ms(self.now_ms))
         return min((deadline for deadline in deadlines if deadline is not None), default=self.now_ms + 1000)
