@@ -219,8 +219,10 @@ async def _drop(tx: aiosqlite.Connection, rows: list[int]) -> list[Place]:
         rows,
     )
     await tx.execute(
-        f"UPDATE boards SET revision = revision + 1 WHERE name IN (SELECT board FROM records WHERE id IN {chosen})",
-        rows,
+        "UPDATE boards SET revision = revision + 1, total = total - (SELECT count(*) FROM records"
+        f" WHERE board = name AND shown = 1 AND id IN {chosen}) WHERE name IN (SELECT board FROM records"
+        f" WHERE id IN {chosen})",
+        (*rows, *rows),
     )
     for statement in (
         "DELETE FROM custody WHERE envelope IN ",

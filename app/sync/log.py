@@ -48,7 +48,7 @@ class Log(Protocol):
         ...
 
     async def drop(self, index: int, span: Span) -> None:
-        """The span is gone: nobody is asked for it, and nobody is sent it."""
+        """Let go of what is held in the span: nobody is asked for it again, and nobody is sent it."""
         ...
 
     async def keys(self) -> Mapping[int, bytes]:
