@@ -142,9 +142,10 @@ def copies(world: World, count: int) -> None:
             node.post(world.rng.randbytes(100), (9, number))
 
 
-def test_a_run_begins_when_the_last_ones_strays_are_on_the_disk() -> None:
-    world = World(3)
-    copies(world, 700)
+@pytest.mark.parametrize("seed", range(10))
+def test_a_run_begins_when_the_last_ones_strays_are_on_the_disk(seed: int) -> None:
+    world = World(seed)
+    copies(world, 30)
     one, _ = world.link(0, 1)
     seen, reads = 0, 0
     while world.step():
