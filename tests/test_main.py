@@ -28,6 +28,11 @@ def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str])
         ["record", "inspect"],
         ["airtime"],
         ["ether"],
+        ["peer"],
+        ["peer", "invite"],
+        ["peer", "add"],
+        ["peer", "list"],
+        ["peer", "remove"],
         ["demo"],
     ],
 )

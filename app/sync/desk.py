@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec.structs import replace
 
 from app.founding import Node
 from app.store.peers import find_peer
@@ -44,7 +45,9 @@ class PeerDesk:
         if not peers:
             return []
         held, total = await store.custody.held_by(), (await store.overview.counts()).envelopes
-        return [peer_words(peer, now_ms, held, total, runs=self._sync is not None) for peer in peers]
+        runs, live = self._sync is not None, self._live()
+        shown = [replace(peer, connected_ms=now_ms if peer.peer_id in live else None) for peer in peers]
+        return [peer_words(peer, now_ms, held, total, runs=runs) for peer in shown]
 
     def refused(self) -> tuple[tuple[str, int], ...]:
         """What was not let in or broke off since the start, by a word."""
@@ -69,6 +72,10 @@ class PeerDesk:
         peers = self._node.store.peers
         await peers.remove(find_peer(await peers.all(), called).peer_id)
         await self._reload()
+
+    def _live(self) -> set[bytes]:
+        """Who is connected at this moment; the store may hear of it later."""
+        return set() if self._sync is None else {link.peer_id for link in self._sync.links.status()}
 
     async def _reload(self) -> None:
         if self._sync is not None:

@@ -90,7 +90,7 @@ class Runner:
     async def run(self) -> str | None:
         """Until it is over. A sentence when the peer broke the protocol or the disk refused, else None."""
         fault: str | None = None
-        word = ""
+        word: str | None = None  # cancelled, unless one of these says otherwise
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._do(self._machine.start())
@@ -107,6 +107,7 @@ class Runner:
         except* StoreError as error:
             fault, word = _first(error, StoreError).message, "disk"
         except* OSError:
+            word = ""
             self.notes["cut"] += 1
         finally:
             await self._leave(word)
@@ -277,9 +278,11 @@ class Runner:
             await self._written.wait()
         self._send(message)
 
-    async def _leave(self, word: str) -> None:
-        """The last word, as far as the peer listens."""
+    async def _leave(self, word: str | None) -> None:
+        """The last word, as far as the peer listens; none when the node stops, which waits for nobody."""
         self._end.cancel()
+        if word is None:
+            self._stream.abort()
         if word:
             with contextlib.suppress(OSError, TntnError, TimeoutError):
                 async with asyncio.timeout(GOODBYE_S):

@@ -16,7 +16,8 @@ RANGES_MAX = 1 << 14
 """Ranges in one step. Where more differ, the rest is found by the next run: memory stays flat."""
 STEP_BYTES_MAX = 256 << 10
 """Fingerprints and short ids in one step, for the same reason; a step is one message."""
-_GAP_BYTES_MAX = 9
+_GAP_BYTES_MAX = 10
+"""A gap between prefixes of 64 bits."""
 _COUNT_BYTES_MAX = 3
 
 

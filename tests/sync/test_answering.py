@@ -145,3 +145,15 @@ def test_news_that_come_while_late_ones_are_read_are_not_lost() -> None:
     answering.late(news[2:])
     answering.got(read, node.get(read.index, read.span, read.limit))
     assert unpacked(batches_in(drain(answering, batches, from_node(node)))) == news
+
+
+def test_what_is_wanted_goes_before_what_is_late() -> None:
+    node = Node(0)
+    rng = random.Random(1)
+    batches = Batches()
+    answering = Answering(batches)
+    answering.late([node.post(rng.randbytes(100), (1, 1))])
+    node.post(rng.randbytes(100), (2, 1))
+    answering.want({2: (Span(1, 1),)})
+    [read] = answering.go_on()
+    assert isinstance(read, Get) and read.index == 2

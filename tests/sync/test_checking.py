@@ -135,6 +135,51 @@ def test_blobs_that_differ_are_offered_and_hold_up_nothing() -> None:
     assert [effect for effect in one.effects if isinstance(effect, HoldsAll) and BLOBS_EPOCH in effect.keys]
 
 
+def copies(world: World, count: int) -> None:
+    """What only the check finds: other envelopes at the same places."""
+    for number in range(1, count + 1):
+        for node in world.nodes:
+            node.post(world.rng.randbytes(100), (9, number))
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_run_begins_when_the_last_ones_strays_are_on_the_disk(seed: int) -> None:
+    world = World(seed)
+    copies(world, 30)
+    one, _ = world.link(0, 1)
+    seen, reads = 0, 0
+    while world.step():
+        fresh, seen = one.effects[seen:], len(one.effects)
+        for effect in fresh:
+            if isinstance(effect, ReadKeys):
+                reads += 1
+                assert one.session._batches.idle
+                assert reads == 1 or world.alike
+    assert reads == 2
+
+
+def test_no_check_sends_more_strays_than_its_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.sync.checking.STRAYS_MAX", 10)
+    world = World(4)
+    copies(world, 25)
+    world.link(0, 1)
+    world.run()
+    assert [len(node.names) for node in world.nodes] == [35, 35]
+    world.wait(4 * CHECK_EVERY_MS_MAX)
+    assert world.alike
+
+
+def test_the_pause_is_short_when_nothing_differed_and_long_when_something_did() -> None:
+    for count, pause_ms in ((0, CHECK_EVERY_MS), (5, CHECK_EVERY_MS_MAX)):
+        world = World(5)
+        copies(world, count)
+        one, _ = world.link(0, 1)
+        world.run()
+        due_ms = one.session.deadline_ms()
+        assert due_ms is not None
+        assert pause_ms - 1000 < due_ms - world.now_ms <= pause_ms
+
+
 def offered(effects: list[Effect]) -> set[bytes]:
     return {key for effect in effects if isinstance(effect, OfferBlobs) for key in effect.keys}
 

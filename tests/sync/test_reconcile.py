@@ -35,6 +35,14 @@ def test_each_side_learns_what_the_other_lacks(shared: Names, mine: Names, their
     assert leader.alike == follower.alike == alike
 
 
+def test_ids_that_hardly_differ_are_told_apart_all_the_same() -> None:
+    crowd = {(0, bytes(14) + at.to_bytes(2, "big")) for at in range(120)}
+    mine, theirs = {one for one in crowd if one[1][15] % 3}, {one for one in crowd if one[1][15] % 5}
+    leader, follower, _ = one_run(packed(list(mine)), packed(list(theirs)), 1)
+    assert strays_of(leader) == mine - theirs
+    assert strays_of(follower) == theirs - mine
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_thousands_of_ids_in_no_matter_what_proportion(seed: int) -> None:
     print(f"seed {seed}")

@@ -103,6 +103,36 @@ async def test_a_second_node_gets_all_there_is_and_then_what_is_new(
             assert not near.links.notes()["protocol"] + far.links.notes()["protocol"]
 
 
+async def test_a_link_that_is_cut_again_and_again_loses_nothing(
+    node: Node, tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.sync.redial.FIRST_S", 0.02)
+    await node.store.blobs.add([bytes([number]) * 100_000 for number in range(10)])
+    async with joined(node, tmp_path / "second", clock) as other:
+        for number in range(400):
+            await post(node, f"Post {number}")
+            await post(other, f"Answer {number}")
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            near, far = await member_sync(node, listener, PATIENCE), await member_sync(other, None, PATIENCE)
+            await pin(near.home, far.home)
+            await pin(far.home, near.home, f"127.0.0.1:{listener.getsockname()[1]}")
+            async with running(near), running(far):
+                for cut_after_s in (0.02, 0.05, 0.1, 0.05, 0.2, 0.02, 0.1, 0.2):
+                    await eventually(lambda: _meet(near, far))
+                    await asyncio.sleep(cut_after_s)
+                    for link in list(far.links._live.values()):
+                        link.stream.abort()
+                await eventually(lambda: _equal(node, other))
+                await eventually(lambda: _same_photos(node.store.blobs, other.store.blobs))
+                await eventually(lambda: _settled(near, far))
+                assert await held(node) == 802
+                assert not near.links.notes()["protocol"] + far.links.notes()["protocol"]
+
+
+async def _meet(*syncs: Sync) -> bool:
+    return all(sync.links.status() for sync in syncs)
+
+
 async def test_a_blind_node_stands_between_two_that_never_meet(node: Node, tmp_path: Path, clock: ManualClock) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         address = f"127.0.0.1:{listener.getsockname()[1]}"

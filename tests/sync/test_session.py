@@ -94,6 +94,13 @@ def test_somebody_else_than_the_pin_says_is_refused(hello: Hello) -> None:
         session.receive(hello, 0)
 
 
+def test_a_copy_of_this_node_is_refused() -> None:
+    session = Session(ME, dials=True)
+    session.start()
+    with pytest.raises(PeerError):
+        session.receive(Hello(ME.index, Role.MEMBER, SPACE, b"peersalt", True), 0)
+
+
 @pytest.mark.parametrize(
     "message", [Known(()), Want(()), Held(()), Bye(""), Entries((EntryRun(1, 1, (bytes(100),)),)), Settled(0)]
 )

@@ -83,3 +83,8 @@ def test_more_ranges_than_a_step_has_are_an_error() -> None:
     with pytest.raises(PeerError):
         unpack_leaf(Leaf(1, 60, bytes(RANGES_MAX + 1), bytes(RANGES_MAX + 1), b""))
     assert len(unpack_leaf(Leaf(1, 60, bytes(RANGES_MAX), bytes(RANGES_MAX), b"")).ranges) == RANGES_MAX
+
+
+def test_the_last_prefix_of_the_deepest_range_comes_back() -> None:
+    deepest = Listing(1, 64, ((2**64 - 1, [bytes(4)]),))
+    assert unpack_leaf(pack_leaf(deepest)) == deepest
