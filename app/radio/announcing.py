@@ -87,6 +87,10 @@ class Announcing:
         news = msgspec.structs.replace(self._news, told_by=self._news.told_by | {sender})
         self._news = None if news.is_spared else news
 
+    def hear_blend(self) -> None:
+        """A blend tells all that is new at its sender: while there are some, nobody need tell it in a vector too."""
+        self._trickle.hear_consistent()
+
     def poll(self, now_ms: int, *, waits: bool = False) -> bool:
         """Whether a vector is due. It stays due until `vector` is called, or spared; `waits` for answers holds it."""
         due = self._trickle.poll(now_ms)
