@@ -548,6 +548,8 @@ class Gossip:
         """Whether sending it (again) can still help somebody."""
         if item.parcel.entry == self._me:
             return not item.holders - {self._me} and bool(self._missing(item))
+        if item.attempts == 0 and item.parcel.priority is Priority.ALERT:
+            return bool(self._missing(item))  # a few copies for all: whoever lost the first does not wait for repair
         if item.attempts == 0 and item.parcel.priority is not Priority.BACKGROUND:
             return bool(self._gaining(item) if self._repaired else self._missing(item))
         # From here on only for nodes that were heard themselves: at the end of a road there is nobody behind us.
@@ -674,8 +676,9 @@ class Gossip:
             return None
         lately_ms = now_ms - patience.NEIGHBOR_MS
         listed = frozenset(node for node, heard in self._neighbors.items() if heard.heard_ms > lately_ms)
-        # What is new in it is told twice: who lost it passes on what the neighbors have.
-        self._tell_due_ms = None if listed <= self._told else now_ms + self._rng.randint(*patience.TELL_AGAIN_MS)
+        # What is new in it is told twice: who lost it passes on what the neighbors have. In a crowd others' lists do.
+        again = not listed <= self._told and len(listed) <= patience.TELL_AGAIN_NEIGHBORS_MAX
+        self._tell_due_ms = now_ms + self._rng.randint(*patience.TELL_AGAIN_MS) if again else None
         self._told = listed
         return self._told
 

@@ -8,7 +8,7 @@ Pure; a part of the repair machine. Spec: docs/protocol/radio-repair.md.
 
 from collections.abc import Iterable
 
-from app.radio.blend import Place
+from app.radio.blend import Place, portions_of
 from app.radio.means import Means
 from app.radio.span import Portion, Span
 from app.radio.tidings import PLACES_MAX, Told, check_of
@@ -62,7 +62,7 @@ class News:
         if self._due_ms is None or self._due_ms > now_ms:
             return ()
         places = sorted(self._fresh)[:PLACES_MAX]
-        self.hear(self._means.me, (Portion(place.index, (Span(place.number, place.number),)) for place in places))
+        self.hear(self._means.me, portions_of(places))
         told = [told for place in places if (told := self._told(place)) is not None]
         if self._fresh:
             self._due_ms = self._latest_ms = self._means.after(now_ms, *AGAIN_MS)

@@ -31,7 +31,8 @@ SHARED_RECEIPT_NEIGHBORS_MAX = 12
 TELL_MS = (20_000, 60_000)
 """A neighbor that was not there before is told of so soon, with the others that came meanwhile."""
 TELL_AGAIN_MS = (120_000, 240_000)
-"""And once more, for who lost it."""
+"""And once more, for who lost it, unless they are so many."""
+TELL_AGAIN_NEIGHBORS_MAX = 16
 NEIGHBOR_MS = 3 * 3_600_000
 """Who was not heard for this long, four hellos and more, is no neighbor to tell of."""
 RECEIPT_AIRTIME_MS = 185

@@ -27,7 +27,7 @@ from app.radio.control import (
     open_control,
     seal_control,
 )
-from app.radio.frame import LinkKeys, NodeIndex
+from app.radio.frame import COUNTER_MAX, LinkKeys, NodeIndex
 from app.radio.logbook import KnownLog, LogEntry, LogView
 from app.radio.means import (
     Means,
@@ -84,7 +84,7 @@ class Repair:
         self._announcing = Announcing(self._means, TRICKLE)
         self._news = News(self._means)
         self._own = OwnCounters()
-        self._last_counter = -1
+        self._last_counter = COUNTER_MAX
         self._heard = HeardCounters(heard)
         self._own_highest = 0
         self._sent_kind: type[Message] | None = None
@@ -115,6 +115,8 @@ class Repair:
 
     def grant(self, first: int, count: int) -> None:
         """Counters that are reserved on disk: `count` of them from `first`."""
+        if self._last_counter == COUNTER_MAX:
+            self._last_counter = first - 1  # what was sent before this start is no twin's
         self._own.grant(first, count)
 
     def stored(
