@@ -55,6 +55,7 @@ class Announcing:
         self._cursor = 0
         self._due_since_ms: int | None = None
         self._holds = False
+        self._spared = False
         self._news: _News | None = None
 
     def start(self, now_ms: int) -> None:
@@ -80,12 +81,19 @@ class Announcing:
     def hear_as_much(self, sender: int, vector: Vector) -> None:
         """They told at least what ours would. To Trickle that is consistent, even where we lack some of it."""
         self._trickle.hear_consistent()
+        self._spared = False
         self._cursor = following(vector)
         if self._news is None:
             self._due_since_ms = None
             return
         news = msgspec.structs.replace(self._news, told_by=self._news.told_by | {sender})
         self._news = None if news.is_spared else news
+
+    def hear_blend(self) -> None:
+        """A blend tells all that is new at its sender: a vector need not. But replays must not spare them for ever."""
+        if not self._spared:
+            self._spared = True
+            self._trickle.hear_consistent()
 
     def poll(self, now_ms: int, *, waits: bool = False) -> bool:
         """Whether a vector is due. It stays due until `vector` is called, or spared; `waits` for answers holds it."""
@@ -104,7 +112,7 @@ class Announcing:
 
     def vector(self, logs: list[NodeLog]) -> Vector:
         """The next slice of these, which counts as told."""
-        self._due_since_ms, self._news = None, None
+        self._due_since_ms, self._news, self._spared = None, None, False
         vector = slice_vector(logs, self._cursor, self._means.body_bytes_max)
         self._cursor = following(vector)
         return vector

@@ -8,14 +8,16 @@ from collections.abc import Iterable
 
 from app.core.envelope import EnvelopeId
 from app.radio.blend import Place
-from app.radio.blending import CROWD_MIN, Blending, is_blendable
+from app.radio.blending import CROWD_MIN, Blending
 from app.radio.control import control_frame_bytes
 from app.radio.logbook import LogEntry
 from app.radio.means import Means, SendBlend, SendEntry
 from app.radio.neighbors import Neighborhood
 from app.radio.parcel import Priority
+from app.radio.recipe import Recipe
 from app.radio.request import ANSWER_ENTRIES_MAX, ANYONE, Gone, Request, fitted
-from app.radio.span import Portion, Span, Spans, minus, normal
+from app.radio.span import Portion, Span, Spans, minus, normal, total
+from app.radio.turns import Turns
 
 ANSWERS_MAX = 512
 """Envelopes that wait to be sent: an hour and a half of a 10 % channel."""
@@ -61,7 +63,9 @@ class Answering:
         self._means = means
         self._neighborhood = neighborhood
         self._takes_blends = blends
-        self._blending = Blending(means)
+        self._recipe = Recipe(means)
+        self._blending = Blending(means, self._recipe)
+        self._turns = Turns(means, self._recipe)
         self._answers: dict[EnvelopeId, _Answer] = {}
         self._sent: dict[EnvelopeId, int] = {}
         self._gone: dict[int, Spans] = {}
@@ -92,7 +96,10 @@ class Answering:
                 break
         blendable = tuple(entry for entry in found if self._blends(request, entry, now_ms))
         self._owe(sender, tuple(entry for entry in found if entry not in blendable), delay_ms, now_ms, helps=helps)
-        if blendable and helps:
+        if blendable and request.asked == ANYONE:
+            lacking = sum(total(portion.spans) for portion in request.portions) - len(blendable)
+            self._turns.join(sender, request.enough, blendable, lacking, self._neighborhood.crowd(now_ms), now_ms)
+        elif blendable and helps:
             self._blending.help(sender, request.enough, blendable, self._means.after(now_ms, *delay_ms))
         elif blendable:
             self._blending.gather(sender, request.enough, blendable, now_ms)
@@ -115,6 +122,7 @@ class Answering:
     def hear_blend(self, places: set[Place]) -> None:
         """Somebody answers with blends of these: who asked will ask again for what it could not solve."""
         self._blending.hear(places)
+        self._turns.hear(places)
         for envelope_id, answer in list(self._answers.items()):
             if answer.helps and Place(answer.entry.index, answer.entry.number) in places:
                 del self._answers[envelope_id]
@@ -134,7 +142,12 @@ class Answering:
 
     def serves(self, asker: int) -> bool:
         """Whether something waits to be sent to this node."""
-        return self._blending.serves(asker) or any(answer.asker == asker for answer in self._answers.values())
+        waits = self._blending.serves(asker) or self._turns.serves(asker)
+        return waits or any(answer.asker == asker for answer in self._answers.values())
+
+    def stored(self, entry: LogEntry, now_ms: int) -> None:
+        """An envelope is new here."""
+        self._recipe.stored(entry, now_ms)
 
     # What is sent
 
@@ -158,13 +171,13 @@ class Answering:
         """The envelope or blend that is due and paid for, if any."""
         for asker, entries in self._blending.settle(now_ms):
             self._owe(asker, entries, ANSWER_DELAY_MS, now_ms, helps=False)
-        return self._poll_plain(now_ms) or self._blending.poll(now_ms)
+        return self._poll_plain(now_ms) or self._blending.poll(now_ms) or self._turns.poll(now_ms)
 
     def entry_deadline_ms(self) -> int | None:
         """When an envelope or blend is due."""
         due = [answer.due_ms for answer in self._answers.values()]
-        blend_ms = self._blending.deadline_ms()
-        return min(due if blend_ms is None else [*due, blend_ms], default=None)
+        due += [time for time in (self._blending.deadline_ms(), self._turns.deadline_ms()) if time is not None]
+        return min(due, default=None)
 
     def gone_deadline_ms(self) -> int | None:
         """When gone runs are due."""
@@ -187,12 +200,11 @@ class Answering:
 
     def _blends(self, request: Request, entry: LogEntry, now_ms: int) -> bool:
         """Whether it may go into a blend: for who takes them, among several, and where its place has no twin."""
-        if not self._takes_blends or request.asked == ANYONE or request.enough == 0:
+        if not self._takes_blends or request.enough == 0:
             return False
         if self._neighborhood.crowd(now_ms) < CROWD_MIN:
             return False
-        here = self._means.log.get(entry.index, Span(entry.number, entry.number), 2)
-        return is_blendable(entry) and len(here) == 1
+        return self._recipe.is_single(Place(entry.index, entry.number))
 
     def _owe(
         self,

@@ -5,21 +5,17 @@ envelopes it is that each one lacks. Pure; a part of the repair machine. Spec: d
 """
 
 from app.core.envelope import EnvelopeId
-from app.radio.blend import PLACES_MAX, ROW_BYTES, SEEDS, Place, blend_frame_bytes
-from app.radio.frame import FRAME_BYTES_MAX
+from app.radio.blend import PLACES_MAX, SEEDS, Place, blend_frame_bytes
 from app.radio.logbook import LogEntry
 from app.radio.means import Means, SendBlend
 from app.radio.parcel import Priority
+from app.radio.recipe import Group, Recipe
 from app.radio.request import ANSWER_ENTRIES_MAX
-from app.radio.span import Span
 
 GATHER_MS = (6_000, 8_000)
 """From the first request to the first blend: others wait up to 6 s before they ask."""
 CROWD_MIN = 2
 """With one neighbor there is nobody else to serve."""
-MANY_ASKERS = 3
-MARGIN = 4
-"""Where so many ask, much is lost: a quarter more than the unluckiest needs spares most of them a second request."""
 MIXES_MAX = 16
 """Answers of blends that wait to be sent; beyond it envelopes are sent as they are."""
 REPEAT_MS = 10_000
@@ -34,7 +30,7 @@ class _Asked:
 
     __slots__ = ("enough", "entries")
 
-    def __init__(self, enough: int, entries: dict[Place, LogEntry]) -> None:
+    def __init__(self, enough: int, entries: Group) -> None:
         self.enough = enough
         self.entries = entries
 
@@ -61,8 +57,9 @@ class _Mix:
 class Blending:
     """What is gathered, and what is sent as blends."""
 
-    def __init__(self, means: Means) -> None:
+    def __init__(self, means: Means, recipe: Recipe) -> None:
         self._means = means
+        self._recipe = recipe
         self._pool: dict[int, _Asked] = {}
         self._pool_due_ms: int | None = None
         self._mixes: list[_Mix] = []
@@ -78,7 +75,7 @@ class Blending:
     def help(self, asker: int, enough: int, entries: tuple[LogEntry, ...], due_ms: int) -> None:
         """Another was asked for these. Unless blends of them are heard, ours go out then."""
         self._mixes = [mix for mix in self._mixes if not (mix.helps and asker in mix.askers)]
-        for group in _groups({Place(entry.index, entry.number): entry for entry in entries}):
+        for group in self._recipe.groups({Place(entry.index, entry.number): entry for entry in entries}):
             if len(self._mixes) < MIXES_MAX:
                 left = min(enough, len(group))
                 self._mixes.append(_Mix(tuple(group.values()), left, frozenset((asker,)), due_ms, helps=True))
@@ -108,15 +105,19 @@ class Blending:
             for place in asked.entries.keys() & (under_way | self._blended.keys()):
                 del asked.entries[place]
         plain: Plain = []
-        for group in _groups({place: entry for asked in pool.values() for place, entry in asked.entries.items()}):
+        wanted = {place: entry for asked in pool.values() for place, entry in asked.entries.items()}
+        for group in self._recipe.groups(wanted):
             askers = frozenset(asker for asker, asked in pool.items() if asked.entries.keys() & group.keys())
-            filled = self._filled(group)
-            count = max(min(pool[asker].enough, len(filled)) for asker in askers)
-            count += -(-count // MARGIN) if len(askers) >= MANY_ASKERS else 0
+            if not askers:
+                continue
+            counts = [min(pool[asker].enough, len(pool[asker].entries.keys() & group.keys())) for asker in askers]
+            count = max(counts)
             # To a single asker that lacks all of them, envelopes as they are tell the same and need no solving.
-            if (len(askers) == 1 and count >= len(group)) or len(self._mixes) >= MIXES_MAX:
+            alone = len(askers) == 1 and count >= len(wanted.keys() & group.keys()) and not self._means.is_lossy()
+            if alone or len(self._mixes) >= MIXES_MAX:
                 plain += [(asker, _of(pool[asker], group)) for asker in askers]
             else:
+                filled = self._recipe.filled(group, now_ms)
                 self._mixes.append(_Mix(tuple(filled.values()), count, askers, now_ms, helps=False))
         return plain
 
@@ -138,18 +139,6 @@ class Blending:
         times = [mix.due_ms for mix in self._mixes]
         return min(times if self._pool_due_ms is None else [*times, self._pool_due_ms], default=None)
 
-    def _filled(self, group: dict[Place, LogEntry]) -> dict[Place, LogEntry]:
-        """With what lies between: those whose requests were lost, or who stepped back, may lack that."""
-        filled = dict(group)
-        for index in {place.index for place in group}:
-            numbers = [place.number for place in group if place.index == index]
-            between = self._means.log.get(index, Span(min(numbers), max(numbers)), PLACES_MAX + 1)
-            filled.update((Place(entry.index, entry.number), entry) for entry in between)
-            if len({entry.number for entry in between}) < len(between) or not all(map(is_blendable, between)):
-                return group
-        filled = {place: filled[place] for place in sorted(filled)}
-        return filled if _fits(list(filled.values())) else group
-
     def _send(self, mix: _Mix, airtime_ms: float, now_ms: int) -> SendBlend:
         mix.left -= 1
         if mix.left == 0:
@@ -163,29 +152,7 @@ class Blending:
         return self._means.airtime_ms(blend_frame_bytes(sorted(mix.places), longest))
 
 
-def is_blendable(entry: LogEntry) -> bool:
-    """Whether a blend can hold it."""
-    return entry.envelope_bytes < ROW_BYTES
-
-
-def _groups(entries: dict[Place, LogEntry]) -> list[dict[Place, LogEntry]]:
-    """Envelopes that fit one blend together, in the order of their places."""
-    groups: list[dict[Place, LogEntry]] = []
-    for place in sorted(entries):
-        if groups and _fits([*groups[-1].values(), entries[place]]):
-            groups[-1][place] = entries[place]
-        else:
-            groups.append({place: entries[place]})
-    return groups
-
-
-def _fits(entries: list[LogEntry]) -> bool:
-    places = [Place(entry.index, entry.number) for entry in entries]
-    longest = max(entry.envelope_bytes for entry in entries)
-    return len(entries) <= PLACES_MAX and blend_frame_bytes(places, longest) <= FRAME_BYTES_MAX
-
-
-def _of(asked: _Asked, group: dict[Place, LogEntry]) -> tuple[LogEntry, ...]:
+def _of(asked: _Asked, group: Group) -> tuple[LogEntry, ...]:
     return tuple(entry for place, entry in asked.entries.items() if place in group)
 
 

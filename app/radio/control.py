@@ -155,6 +155,7 @@ class HeardCounters:
 
     def __init__(self, saved: Mapping[int, int]) -> None:
         self._last = dict(saved)
+        self.skipped = 0
 
     def admit(self, sender: int, counter: int) -> str | None:
         """None for a new frame, which is noted; otherwise the word for what is wrong: stale or leap."""
@@ -163,6 +164,7 @@ class HeardCounters:
             return "stale"
         if last is not None and counter > last + COUNTER_LEAP_MAX:
             return "leap"
+        self.skipped = 0 if last is None else counter - last - 1
         self._last[sender] = counter
         return None
 

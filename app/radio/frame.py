@@ -34,6 +34,8 @@ NEIGHBORS_TYPE = 5
 """A receipt frame for no envelope, with the list of nodes that its sender hears."""
 SYMBOL_TYPE = 2
 CONTROL_TYPE = 4
+BLEND_TYPE = 6
+TIDINGS_TYPE = 7
 ENVELOPE_MAC_BYTES = 4
 """The envelope proves itself by its seal and signature: the MAC only spares the work on strangers' noise."""
 RECEIPT_MAC_BYTES = 8
@@ -151,6 +153,16 @@ def receipt_frame_bytes(prefixes: int) -> int:
 def is_control(data: bytes) -> bool:
     """Whether these bytes are for control.py."""
     return bool(data) and data[0] == VERSION << 4 | CONTROL_TYPE
+
+
+def is_blend(data: bytes) -> bool:
+    """Whether these bytes are for blend.py."""
+    return bool(data) and data[0] == VERSION << 4 | BLEND_TYPE
+
+
+def is_tidings(data: bytes) -> bool:
+    """Whether these bytes are for tidings.py."""
+    return bool(data) and data[0] == VERSION << 4 | TIDINGS_TYPE
 
 
 def symbol_frame_bytes(data_bytes: int) -> int:

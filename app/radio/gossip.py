@@ -46,6 +46,8 @@ from app.radio.parcel import (
     prefix_of,
 )
 from app.radio.purses import RESERVES
+from app.radio.reach import Reach
+from app.radio.span import Spans, holds
 
 ITEMS_MAX = 2048
 """Envelopes remembered for duplicates and retries: half a megabyte, and days of a village's traffic."""
@@ -165,7 +167,8 @@ class Gossip:
         self._hello_due_ms: int | None = None
         self._neighbors: dict[NodeIndex, Neighbor] = {}
         self._heard_counters = HeardCounters(heard or {})
-        self._hears: dict[NodeIndex, frozenset[NodeIndex]] = {}
+        self._reach = Reach()
+        self.tells_news = False
         self._told: frozenset[NodeIndex] = frozenset()
         self._tell_due_ms: int | None = None
         self._own_counters = range(0)
@@ -301,6 +304,28 @@ class Gossip:
             parcel = item.parcel
             if parcel.entry == covered.index and covered.first <= parcel.number <= covered.last and not item.refused:
                 self._note_holders(item, {covered.node}, now_ms)
+
+    def hear_held(self, prefix: EnvelopePrefix, node: NodeIndex, now_ms: int) -> None:
+        """A node said that it has this envelope."""
+        item = self._items.get(prefix)
+        if item is None:
+            self._events.append(Held(prefix, node))
+        elif not item.refused:
+            self._note_holders(item, {node}, now_ms)
+
+    def hear_claims(self, index: int, spans: Spans, now_ms: int) -> None:
+        """A node says that it has these: whoever lacks what this node sent asks for it, and it need not go again."""
+        if index != self._me:
+            return
+        for item in self._items.values():
+            is_ordinary = item.parcel.entry == self._me and item.parcel.priority is not Priority.ALERT
+            if is_ordinary and item.attempts and item.due_ms is not None and holds(spans, item.parcel.number):
+                item.due_ms = None
+                item.quiet_until_ms = now_ms + patience.WAKE_MAX_MS
+
+    def bridges(self, sender: NodeIndex) -> bool:
+        """Whether this node has neighbors that the sender doesn't reach."""
+        return bool(self._reach.far_from((sender,), self._neighbors.keys()))
 
     def knows(self, prefix: EnvelopePrefix) -> bool:
         """Whether the envelope is in the table."""
@@ -468,15 +493,11 @@ class Gossip:
             self._events.append(Rejected(fault))
             return
         if frame.hears is not None:
-            self._hears[frame.sender] = frame.hears
+            self._reach.hear(frame.sender, frame.hears)
         for prefix in frame.prefixes:
             if prefix in self._repeated_receipts:
                 self._drop_receipt(prefix)  # one answer was enough
-            item = self._items.get(prefix)
-            if item is None:
-                self._events.append(Held(prefix, frame.sender))
-            elif not item.refused:
-                self._note_holders(item, {frame.sender}, now_ms)
+            self.hear_held(prefix, frame.sender, now_ms)
 
     def _note_holders(self, item: _Item, nodes: set[NodeIndex], now_ms: int) -> None:
         for node in sorted(nodes - item.holders - {self._me}):
@@ -510,7 +531,7 @@ class Gossip:
             return  # it was an answer: our next vector says that it arrived
         if not self._is_wanted(item) or item.hops > HOPS_MAX or len(item.heard_from) > COPIES_ENOUGH:
             self._owe_receipt(item, now_ms)
-            if self._repaired and len(self._missing(item)) >= SHARED_RECEIPTS_MIN:
+            if self._is_crowded(item):
                 # All who heard it could say so. One is enough in a crowd: the others' vectors tell it later.
                 self._share_receipt(item, now_ms)
             return
@@ -527,6 +548,8 @@ class Gossip:
         """Whether sending it (again) can still help somebody."""
         if item.parcel.entry == self._me:
             return not item.holders - {self._me} and bool(self._missing(item))
+        if item.attempts == 0 and item.parcel.priority is Priority.ALERT:
+            return bool(self._missing(item))  # a few copies for all: whoever lost the first does not wait for repair
         if item.attempts == 0 and item.parcel.priority is not Priority.BACKGROUND:
             return bool(self._gaining(item) if self._repaired else self._missing(item))
         # From here on only for nodes that were heard themselves: at the end of a road there is nobody behind us.
@@ -544,15 +567,13 @@ class Gossip:
         flooding in wireless ad hoc networks", MSWiM 2000.
         """
         near = self._missing(item) & self._neighbors.keys()
-        return frozenset(node for node in near if not any(self._are_near(node, said) for said in item.heard_from))
-
-    def _are_near(self, one: NodeIndex, other: NodeIndex) -> bool:
-        """Whether either told that it hears the other: links mostly go both ways, and lists get lost too."""
-        return other in self._hears.get(one, ()) or one in self._hears.get(other, ())
+        return self._reach.far_from(item.heard_from, near)
 
     def _share_receipt(self, item: _Item, now_ms: int) -> None:
         prefix = prefix_of(item.parcel.envelope_id)
-        if prefix in self._receipts:
+        if self.tells_news and item.parcel.priority is not Priority.ALERT:
+            self._drop_receipt(prefix)  # tidings say it, and serve those who lost it too
+        elif prefix in self._receipts:
             self._receipts[prefix] = now_ms + patience.shared_receipt_ms(len(self._neighbors), self._rng)
             self._repeated_receipts.add(prefix)
 
@@ -560,7 +581,14 @@ class Gossip:
         item.quiet_until_ms = max(item.quiet_until_ms, now_ms + round(self._patience_ms(item)))
         cost_ms, crowd = self._cost_ms(item.parcel), len(self._neighbors)
         retry_ms = patience.retry_ms(cost_ms, crowd, item.attempts, self._rng)
+        if self._is_crowded(item) and item.parcel.priority is not Priority.ALERT:
+            retry_ms += patience.CROWD_RETRY_MS  # somebody of so many has it, and tells it
+            item.quiet_until_ms = max(item.quiet_until_ms, now_ms + retry_ms)
         item.due_ms = now_ms + retry_ms if self._is_wanted(item) else None
+
+    def _is_crowded(self, item: _Item) -> bool:
+        """Whether so many others may have heard it too."""
+        return self._repaired and len(self._missing(item) & self._neighbors.keys()) >= SHARED_RECEIPTS_MIN
 
     def _owe_receipt(self, item: _Item, now_ms: int) -> None:
         if len(self._receipts) < RECEIPTS_MAX:
@@ -647,8 +675,11 @@ class Gossip:
         if not self._repaired:
             return None
         lately_ms = now_ms - patience.NEIGHBOR_MS
-        self._told = frozenset(node for node, heard in self._neighbors.items() if heard.heard_ms > lately_ms)
-        self._tell_due_ms = None
+        listed = frozenset(node for node, heard in self._neighbors.items() if heard.heard_ms > lately_ms)
+        # What is new in it is told twice: who lost it passes on what the neighbors have. In a crowd others' lists do.
+        again = not listed <= self._told and len(listed) <= patience.TELL_AGAIN_NEIGHBORS_MAX
+        self._tell_due_ms = now_ms + self._rng.randint(*patience.TELL_AGAIN_MS) if again else None
+        self._told = listed
         return self._told
 
     def _transmit(self, frame: EnvelopeFrame | ReceiptFrame, purpose: Purpose) -> Transmit:

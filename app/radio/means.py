@@ -11,7 +11,7 @@ import msgspec
 
 from app.core.envelope import EnvelopeId
 from app.radio.control import OVERHEAD_BYTES, Kind, Message, NeighborPurses
-from app.radio.frame import FRAME_BYTES_MAX, NodeIndex, envelope_frame_bytes
+from app.radio.frame import FRAME_BYTES_MAX, LOG_NUMBER_MAX, NodeIndex, envelope_frame_bytes
 from app.radio.logbook import LogEntry, LogView
 from app.radio.parcel import CountersNeeded, Priority, Rejected
 
@@ -21,6 +21,14 @@ class SendControl(msgspec.Struct, frozen=True):
 
     frame: bytes
     kind: Kind
+    airtime_ms: float
+    priority: Priority
+
+
+class SendTidings(msgspec.Struct, frozen=True):
+    """Tidings (tidings.py) for the modem, now."""
+
+    frame: bytes
     airtime_ms: float
     priority: Priority
 
@@ -64,7 +72,7 @@ class MessageHeard(msgspec.Struct, frozen=True):
     message: Message
 
 
-Output = SendControl | SendEntry | SendBlend
+Output = SendControl | SendTidings | SendEntry | SendBlend
 RepairEvent = Rejected | CountersNeeded | OwnLogAhead | TwinHeard | MessageHeard
 
 
@@ -88,12 +96,36 @@ class Means:
         self.airtime_ms = airtime_ms
         self.rng = rng
         self.tally: Counter[str] = Counter()
+        self._loss = LOSS_UNKNOWN
         self.frame_bytes_max = FRAME_BYTES_MAX
 
     @property
     def body_bytes_max(self) -> int:
         """What a control frame's message may have."""
         return self.frame_bytes_max - OVERHEAD_BYTES
+
+    def highest(self, index: int) -> int:
+        """How far a log goes here."""
+        known = self.log.vector({index: LOG_NUMBER_MAX})
+        return known[0].highest if known else 0
+
+    def note_skipped(self, counters: int) -> None:
+        """A neighbor's frame came, so many counters after its last. Larger leaps are restarts, and absence."""
+        if counters <= SKIPPED_MAX:
+            for lost in (True,) * counters + (False,):
+                self.note(lost=lost)
+
+    def note(self, *, lost: bool) -> None:
+        """Something that another node sent was lost, or came at once."""
+        self._loss += ((1.0 if lost else 0.0) - self._loss) * LOSS_WEIGHT
+
+    def loss(self) -> float:
+        """The share of what others sent lately that was lost here."""
+        return self._loss
+
+    def is_lossy(self) -> bool:
+        """Whether much is lost here, and so probably at others."""
+        return self._loss >= LOSSY
 
     def after(self, now_ms: int, least_ms: int, most_ms: int) -> int:
         """A moment by chance, so that not all speak at once."""
@@ -107,5 +139,12 @@ class Means:
         return -(-entry.envelope_bytes // FRAGMENT_BYTES) * self.airtime_ms(self.frame_bytes_max)
 
 
+LOSS_WEIGHT = 1 / 32
+"""Some thirty frames tell how many are lost, about."""
+LOSS_UNKNOWN = 0.1
+"""Until it is known how much is lost, it may be much."""
+SKIPPED_MAX = 4
+LOSSY = 0.05
+"""Where so many envelopes are lost, others lack something too."""
 FRAGMENT_BYTES = 200
 """What a fragment's frame carries of an envelope, about: for prices only."""

@@ -16,7 +16,8 @@ from app.core.envelope import EnvelopeId, envelope_id
 from app.errors import DecodeError
 from app.radio.airtime import AirtimeBudget
 from app.radio.assembly import Assembler
-from app.radio.control import ControlFrame, Kind, Wants
+from app.radio.blend import Found, Place, blended, encode_blend
+from app.radio.control import Kind, Wants
 from app.radio.fragment import ObjectId, cut_for
 from app.radio.frame import (
     FRAME_BYTES_MAX,
@@ -24,6 +25,7 @@ from app.radio.frame import (
     LOG_NUMBER_MAX,
     EnvelopeFrame,
     EnvelopePrefix,
+    Frame,
     LinkKeys,
     NodeIndex,
     ReceiptFrame,
@@ -31,11 +33,14 @@ from app.radio.frame import (
     decode_frame,
     encode_frame,
     envelope_frame_bytes,
+    is_blend,
     is_control,
+    is_tidings,
 )
 from app.radio.gossip import Gossip, Long
-from app.radio.logbook import KnownLog, Logbook, LogEntry, LogView
-from app.radio.means import MessageHeard, OwnLogAhead, SendControl, SendEntry, TwinHeard
+from app.radio.logbook import ALTERNATES_MAX, KnownLog, Logbook, LogEntry, LogView
+from app.radio.means import MessageHeard, OwnLogAhead, SendBlend, SendControl, SendEntry, SendTidings, TwinHeard
+from app.radio.mixing import Mixing
 from app.radio.outbox import Order, Outbox
 from app.radio.parcel import (
     CountersNeeded,
@@ -56,6 +61,7 @@ from app.radio.parcel import (
 from app.radio.purses import RESERVES
 from app.radio.repair import Repair
 from app.radio.span import Span
+from app.radio.tidings import check_of
 from app.radio.vector import Vector
 from app.radio.want import Trust, Want
 
@@ -99,6 +105,8 @@ class _Spot(msgspec.Struct, frozen=True):
     number: int
     sender: NodeIndex
     size: int
+    hops: int
+    blended: bool
 
 
 class Mesh:
@@ -132,7 +140,11 @@ class Mesh:
             me, link, budget, airtime_ms, rng, repaired=True, frame_bytes_max=frame_bytes_max, heard=receipts
         )
         share_ms = NEIGHBOR_SHARE * budget.limit_ms
-        self._repair = Repair(me, link, self._log, airtime_ms, rng, neighbor_ms_per_hour=share_ms, heard=heard or {})
+        self._repair = Repair(
+            me, link, self._log, airtime_ms, rng, neighbor_ms_per_hour=share_ms, heard=heard or {}, blends=True
+        )
+        self._mixing = Mixing(self._log)
+        self._solved: dict[EnvelopeId, Place] = {}
         self._repair.carries(frame_bytes_max)
         self._assembler = Assembler(self._frame_ms, rng)
         self._outbox = Outbox(me, rng, frame_bytes_max)
@@ -151,11 +163,12 @@ class Mesh:
 
     def offer(self, parcel: Parcel, holders: frozenset[NodeIndex], now_ms: int) -> bool:
         """Send an envelope that is on this node's disk. False when it is too long or the table is full."""
+        self._mixing.keep(parcel)
         self.logged(LogEntry(parcel.entry, parcel.number, parcel.envelope_id, len(parcel.envelope)), now_ms)
         return self._gossip.offer(parcel, holders, now_ms)
 
-    def logged(self, entry: LogEntry, now_ms: int, sender: int | None = None) -> None:
-        """An envelope is on the disk at this place: tell of it, and send it to who asks."""
+    def logged(self, entry: LogEntry, now_ms: int, sender: int | None = None, *, mended: bool = False) -> None:
+        """An envelope is on the disk at this place: tell of it, and send it to who asks. `mended`: it was lost."""
         self._now_ms = now_ms
         if not 0 < entry.number <= LOG_NUMBER_MAX:
             return
@@ -163,23 +176,32 @@ class Mesh:
         if is_long(entry, self._frame_bytes_max):
             self._long[prefix] = entry
             self._assembler.finish(ObjectId(prefix))
-        self._repair.stored(entry, now_ms, sender)
+        envelope = self._mixing.at_hand(entry.envelope_id)
+        bridges = self._gossip.bridges(NodeIndex(self._me if sender is None else sender))
+        found = self._repair.stored(entry, now_ms, sender, envelope=envelope, bridges=bridges, mended=mended)
+        self._open(found, self._me, now_ms)
 
     def stored(self, envelope_id: EnvelopeId, now_ms: int, priority: Priority = Priority.PEOPLE) -> None:
         """The envelope is on the disk now: pass it on, or say that it is here."""
+        self._solved.pop(envelope_id, None)
         for spot in self._places.pop(envelope_id, []):
-            self.logged(LogEntry(spot.entry, spot.number, envelope_id, spot.size), now_ms, spot.sender)
+            entry = LogEntry(spot.entry, spot.number, envelope_id, spot.size)
+            self.logged(entry, now_ms, spot.sender, mended=spot.hops == HOPS_MAX)
+        self._gossip.tells_news = self._repair.is_crowded(now_ms)
         self._gossip.stored(envelope_id, now_ms, priority)
 
     def refused(self, envelope_id: EnvelopeId, now_ms: int | None = None) -> None:
         """The envelope is forged or broken: remember it, to drop its copies unseen."""
+        self._solved.pop(envelope_id, None)
         for spot in self._places.pop(envelope_id, []):
-            self._repair.refused(spot.sender, self._now_ms if now_ms is None else now_ms)
+            self._repair.refused(spot.sender, self._now_ms if now_ms is None else now_ms, blended=spot.blended)
         self._gossip.refused(envelope_id)
 
     def forget(self, envelope_id: EnvelopeId) -> None:
         """The disk did not take it: the next copy is another chance."""
         self._places.pop(envelope_id, None)
+        if envelope_id in self._solved:
+            self._repair.lost(self._solved.pop(envelope_id))
         self._gossip.forget(envelope_id)
         self._assembler.forget(ObjectId(prefix_of(envelope_id)))
 
@@ -211,6 +233,7 @@ class Mesh:
 
     def over(self, envelope_id: EnvelopeId, now_ms: int) -> None:
         """The disk had it until its time was over: not taken again, and whoever sent it did no wrong."""
+        self._solved.pop(envelope_id, None)
         for spot in self._places.pop(envelope_id, []):
             self.gone(LogEntry(spot.entry, spot.number, envelope_id, spot.size), now_ms, spot.sender)
 
@@ -253,8 +276,11 @@ class Mesh:
         """What was wanted from the disk; None when it is not there."""
         if parcel is None:
             self._outbox.missing(prefix)
+            self._mixing.missing(prefix)
         else:
             self._outbox.keep(parcel)
+            self._mixing.keep(parcel)
+        self._solve()
 
     # What the air says
 
@@ -262,20 +288,24 @@ class Mesh:
         """A frame was heard. Never raises: what is wrong with it becomes a Rejected event."""
         self._now_ms = now_ms
         airtime_ms = self._airtime_ms(min(len(data), FRAME_BYTES_MAX))
-        if is_control(data):
-            frame = self._repair.receive(data, now_ms)
-            if frame is not None:
-                self._hear_control(frame, airtime_ms, signal, now_ms)
-            return
+        kinds = ((is_control, self._hear_control), (is_tidings, self._hear_tidings), (is_blend, self._hear_blend))
+        for is_kind, hear in kinds:
+            if is_kind(data):
+                hear(data, airtime_ms, signal, now_ms)
+                return
         try:
             said = decode_frame(data, self._link)
         except DecodeError as error:
             self._reject(error.code)
             return
+        self._hear_frame(said, airtime_ms, signal, now_ms)
+
+    def _hear_frame(self, said: Frame, airtime_ms: float, signal: Signal, now_ms: int) -> None:
         if said.sender == self._me:
             self._reject("echo")
             return
         self._gossip.hear_node(said.sender, airtime_ms, signal, now_ms)
+        self._repair.hear_node(said.sender, now_ms)
         match said:
             case EnvelopeFrame():
                 self._hear_envelope(said, signal, now_ms)
@@ -306,7 +336,7 @@ class Mesh:
             return []
         for long in self._gossip.take_long(now_ms):
             self._order_long(long, now_ms)
-        self._events += [EnvelopeWanted(prefix) for prefix in self._outbox.to_fetch(now_ms)]
+        self._fetch(now_ms)
         for _, send in sorted(self._choices(now_ms), key=lambda choice: choice[0]):
             transmit = send(now_ms)
             if transmit is not None:
@@ -318,6 +348,7 @@ class Mesh:
         if self._flight is not None:
             return None
         times = [self._gossip.deadline_ms(), self._gossip.long_deadline_ms(), self._control_ready_ms()]
+        times.append(self._blend_ready_ms())
         times += [self._order_ready_ms(order) for order in self._orders()]
         return min((time for time in times if time is not None), default=None)
 
@@ -366,7 +397,10 @@ class Mesh:
 
     # Hearing
 
-    def _hear_control(self, frame: ControlFrame, airtime_ms: float, signal: Signal, now_ms: int) -> None:
+    def _hear_control(self, data: bytes, airtime_ms: float, signal: Signal, now_ms: int) -> None:
+        frame = self._repair.receive(data, now_ms)
+        if frame is None:
+            return
         self._gossip.hear_node(frame.sender, airtime_ms, signal, now_ms)
         match frame.message:
             case Vector():
@@ -380,6 +414,8 @@ class Mesh:
 
     def _hear_vector(self, sender: NodeIndex, vector: Vector, now_ms: int) -> None:
         """Whoever knows the checksum of a log has it: a claim alone is not enough for "kept by"."""
+        for claim in vector.logs:
+            self._gossip.hear_claims(claim.index, claim.known, now_ms)
         known = {log.index: log for log in self._log.vector()}
         told = [claim for claim in vector.logs if claim.checksum is not None and claim.index in known]
         told = [claim for claim in told if 0 < claim.contiguous <= known[claim.index].contiguous]
@@ -403,10 +439,62 @@ class Mesh:
             self._hear_old(prefix, frame, now_ms)
             return
         self._gossip.hear(frame, signal, now_ms)
+        self._hear_second_place(frame, name, signal)
+
+    def _hear_second_place(self, frame: EnvelopeFrame, name: EnvelopeId, signal: Signal) -> None:
+        """It entered the network at two nodes: the door notes its second place."""
+        prefix = prefix_of(name)
         if self._gossip.has_stored(prefix) and not self._is_held(frame.entry, frame.number, prefix):
-            # It entered the network at two nodes: the door notes its second place.
             parcel = Parcel(frame.envelope, name, frame.entry, frame.number, Priority.PEOPLE)
             self._hear_new(EnvelopeHeard(parcel, frame.sender, frame.hops, signal))
+
+    def _hear_tidings(self, data: bytes, airtime_ms: float, signal: Signal, now_ms: int) -> None:
+        tidings = self._repair.hear_tidings(data, now_ms)
+        if tidings is None:
+            return
+        self._gossip.hear_node(tidings.sender, airtime_ms, signal, now_ms)
+        for portion in tidings.portions:
+            self._gossip.hear_claims(portion.index, portion.spans, now_ms)
+        for told in tidings.places:
+            for entry in self._log.get(told.index, Span(told.number, told.number), ALTERNATES_MAX):
+                if check_of(entry.envelope_id) == told.check:
+                    self._gossip.hear_held(prefix_of(entry.envelope_id), tidings.sender, now_ms)
+        self._gossip.wake_for(tidings.sender, now_ms)
+
+    def _hear_blend(self, data: bytes, airtime_ms: float, signal: Signal, now_ms: int) -> None:
+        blend = self._repair.open_blend(data)
+        if blend is None:
+            return
+        self._gossip.hear_node(blend.sender, airtime_ms, signal, now_ms)
+        self._repair.hear_blend(blend, now_ms)
+        for portion in blend.portions:
+            self._gossip.hear_claims(portion.index, portion.spans, now_ms)
+        if self._mixing.hear(blend, now_ms):
+            self._solve()
+            self._fetch(now_ms)
+
+    def _solve(self) -> None:
+        """Blends whose envelopes have come from the disk."""
+        for blend, held in self._mixing.take_heard(self._now_ms):
+            self._open(self._repair.solve(blend, held), blend.sender, self._now_ms)
+
+    def _open(self, found: list[Found], sender: NodeIndex, now_ms: int) -> None:
+        """What came out of blends enters by the same door as what was heard."""
+        for one in found:
+            index, number = NodeIndex(one.place.index), one.place.number
+            name = envelope_id(one.envelope)
+            prefix = prefix_of(name)
+            if not self._is_credible(index, number, prefix) or self._is_held(index, number, prefix):
+                continue
+            frame = EnvelopeFrame(sender, HOPS_MAX, index, number, one.envelope)
+            if self._gossip.knows(prefix):
+                self._hear_second_place(frame, name, Signal())
+                continue
+            self._solved[name] = one.place
+            self._gossip.hear(frame, Signal(), now_ms)
+            if not self._gossip.knows(prefix):
+                del self._solved[name]
+                self._repair.lost(one.place)  # no room: its next blend is another chance
 
     def _hear_symbol(self, frame: SymbolFrame, signal: Signal, now_ms: int) -> None:
         prefix = EnvelopePrefix(frame.symbol.object_id)
@@ -450,7 +538,9 @@ class Mesh:
             return
         if any((spot.entry, spot.number) == (heard.parcel.entry, heard.parcel.number) for spot in spots):
             return
-        spots.append(_Spot(heard.parcel.entry, heard.parcel.number, heard.sender, len(heard.parcel.envelope)))
+        self._mixing.keep(heard.parcel)
+        size, solved = len(heard.parcel.envelope), name in self._solved
+        spots.append(_Spot(heard.parcel.entry, heard.parcel.number, heard.sender, size, heard.hops, solved))
         self._events.append(heard)
 
     def _hear_want(self, sender: NodeIndex, want: Want, now_ms: int) -> None:
@@ -511,6 +601,9 @@ class Mesh:
         control_ms = self._control_ready_ms()
         if control_ms is not None and control_ms <= now_ms:
             choices += [(CONTROL_RANK, self._send_repair), (CONTROL_RANK, self._send_wants)]
+        blend_ms = self._blend_ready_ms()
+        if blend_ms is not None and blend_ms <= now_ms:
+            choices.append((Priority.PEOPLE + _AFTER_FLOODING, self._send_blend))
         for order in self._orders():
             ready_ms = self._order_ready_ms(order)
             if ready_ms is not None and ready_ms <= now_ms:
@@ -519,7 +612,10 @@ class Mesh:
 
     def _control_ready_ms(self) -> int | None:
         """When repair or assembly may have something to say, and there is airtime for a whole frame of it."""
-        times = [self._repair.deadline_ms(), self._assembler.deadline_ms() if self._repair.can_seal else None]
+        times = [
+            self._repair.deadline_ms(answers=not self._mixing.owes),
+            self._assembler.deadline_ms() if self._repair.can_seal else None,
+        ]
         due_ms = min((time for time in times if time is not None), default=None)
         if due_ms is None:
             return None
@@ -541,6 +637,18 @@ class Mesh:
         if order.priority is Priority.BACKGROUND:
             quiet_ms = max(quiet_ms, self._gossip.quiet_until_ms)
         return max(order.due_ms, afford_ms, quiet_ms)
+
+    def _blend_ready_ms(self) -> int | None:
+        owed = self._mixing.owes
+        if owed is None or self._mixing.owed_envelopes() is None:
+            return None
+        afford_ms = self._affordable_ms(_ANSWER_RESERVES[owed.priority])
+        return None if afford_ms is None else max(self._now_ms, afford_ms, self._gossip.answers_until_ms)
+
+    def _fetch(self, now_ms: int) -> None:
+        """Ask the disk for what is to be sent, or to be solved."""
+        wanted = dict.fromkeys((*self._outbox.to_fetch(now_ms), *self._mixing.to_fetch(now_ms)))
+        self._events += [EnvelopeWanted(prefix) for prefix in wanted]
 
     def _affordable_ms(self, reserve: float) -> int | None:
         return self._budget.ready_at_ms(self._frame_ms, self._now_ms, reserve * self._budget.limit_ms)
@@ -571,15 +679,34 @@ class Mesh:
         return None
 
     def _send_repair(self, now_ms: int) -> Transmit | None:
-        due_ms = self._repair.deadline_ms()
+        answers = not self._mixing.owes
+        due_ms = self._repair.deadline_ms(answers=answers)
         if due_ms is None or due_ms > now_ms:
             return None
-        for output in self._repair.poll(now_ms):
+        for output in self._repair.poll(now_ms, answers=answers):
             if isinstance(output, SendControl):
                 return self._send_control(output, now_ms)
+            if isinstance(output, SendTidings):
+                self._flight = "control"
+                return self._transmit(output.frame, Purpose.RECEIPT, output.priority, now_ms)
             if isinstance(output, SendEntry):
                 self._owe(output, now_ms)
+            if isinstance(output, SendBlend):
+                self._mixing.owe(output, now_ms)
+                self._fetch(now_ms)
         return None
+
+    def _send_blend(self, now_ms: int) -> Transmit | None:
+        owed, envelopes = self._mixing.owes, self._mixing.owed_envelopes()
+        if owed is None or envelopes is None:
+            return None
+        self._mixing.settle()
+        self._flight = "blend"
+        frame = encode_blend(blended(self._me, owed.seed, envelopes), self._link)
+        if len(frame) > self._frame_bytes_max:
+            self._flight = None
+            return None  # the radio was changed meanwhile
+        return self._transmit(frame, Purpose.ANSWER, owed.priority, now_ms)
 
     def _send_wants(self, now_ms: int) -> Transmit | None:
         due_ms = self._assembler.deadline_ms()
@@ -599,7 +726,7 @@ class Mesh:
         prefix = prefix_of(output.envelope_id)
         order = Order(prefix, 1, now_ms, output.priority, HOPS_MAX, Purpose.ANSWER)
         if self._outbox.put(order):
-            self._events += [EnvelopeWanted(prefix) for prefix in self._outbox.to_fetch(now_ms)]
+            self._fetch(now_ms)
         else:
             self._reject("busy")
 

@@ -4,13 +4,13 @@ Claims are believed for asking only. Whoever claims and does not deliver is aske
 Pure; a part of the repair machine. Spec: docs/protocol/radio-repair.md.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
 from app.radio.means import Means
-from app.radio.span import Spans, normal
-from app.radio.vector import NodeLog, Vector
+from app.radio.span import Portion, Spans, normal
+from app.radio.vector import HELD_MAX, NodeLog, Vector
 
 NEIGHBORS_MAX = 32
 """Neighbors whose claims are kept: more than a channel can carry. The one silent longest gives way."""
@@ -76,6 +76,14 @@ class Neighbor:
         for index in before:
             del self.claims[index]
         self.claims.update(after)
+
+    def claim_more(self, portions: Iterable[Portion]) -> None:
+        """It holds these too."""
+        for portion in portions:
+            known = self.claims.get(portion.index, NodeLog(portion.index, 0, None))
+            spans = normal((*known.known, *portion.spans))
+            contiguous = spans[0].last if spans[0].first == 1 else 0
+            self.claims[portion.index] = NodeLog(portion.index, contiguous, None, spans[contiguous > 0 :][:HELD_MAX])
 
     def ask(self, now_ms: int) -> None:
         """It asked somebody for what it lacks."""

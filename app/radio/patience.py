@@ -12,6 +12,8 @@ RETRY_ALLOWANCE_MS = 3_000
 """For the disk, the serial port, a busy channel and the answers that go first."""
 RETRY_MAX_MS = 15 * 60_000
 """An entry node alone on the air asks four times an hour: less than 0.2 % of airtime for one envelope."""
+CROWD_RETRY_MS = 8 * 60_000
+"""And in a crowd, where somebody has it for sure, and news tell it within this time."""
 RETRY_JITTER = 0.5
 """Two nodes that collided once must not collide again: up to half the wait is added by chance."""
 WINDOW_AIRTIMES = 1.5
@@ -28,6 +30,9 @@ SHARED_RECEIPT_NEIGHBORS_MAX = 12
 """Within the patience of who waits for it."""
 TELL_MS = (20_000, 60_000)
 """A neighbor that was not there before is told of so soon, with the others that came meanwhile."""
+TELL_AGAIN_MS = (120_000, 240_000)
+"""And once more, for who lost it, unless they are so many."""
+TELL_AGAIN_NEIGHBORS_MAX = 16
 NEIGHBOR_MS = 3 * 3_600_000
 """Who was not heard for this long, four hellos and more, is no neighbor to tell of."""
 RECEIPT_AIRTIME_MS = 185

@@ -6,14 +6,15 @@ polls it when the radio could send, and not before. Spec, with the state diagram
 """
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from app.core.envelope import EnvelopeId
 from app.errors import DecodeError
 from app.radio.announcing import TRICKLE, Announcing
 from app.radio.answering import Answering
 from app.radio.asking import Asking
-from app.radio.blend import Blend, Box, Found, Place, decode_blend
+from app.radio.blend import Blend, Found, Place, decode_blend, places_of
+from app.radio.box import Box
 from app.radio.comparing import Comparing
 from app.radio.control import (
     KINDS,
@@ -26,15 +27,30 @@ from app.radio.control import (
     open_control,
     seal_control,
 )
-from app.radio.frame import LinkKeys, NodeIndex
+from app.radio.frame import COUNTER_MAX, LinkKeys, NodeIndex
 from app.radio.logbook import KnownLog, LogEntry, LogView
-from app.radio.means import Means, MessageHeard, Output, OwnLogAhead, RepairEvent, SendControl, TwinHeard
-from app.radio.neighbors import Neighborhood, NeighborState
+from app.radio.means import (
+    Means,
+    MessageHeard,
+    Output,
+    OwnLogAhead,
+    RepairEvent,
+    SendControl,
+    SendTidings,
+    TwinHeard,
+)
+from app.radio.neighbors import Neighbor, Neighborhood, NeighborState
+from app.radio.news import News
 from app.radio.parcel import CountersNeeded, Priority, Rejected
 from app.radio.request import Compare, Gone, Request, Wanted
-from app.radio.span import Portion, Span
+from app.radio.span import Portion, Span, total
+from app.radio.tidings import Tidings, Told, decode_tidings, encode_tidings
 from app.radio.vector import NodeLog, Vector, difference
 
+CROWD_MIN = 4
+"""With so many neighbors, one speaks for all."""
+OFFERS_MAX = 32
+"""Who lacks more was away, and is told at once."""
 EVENTS_MAX = 256
 """Events kept for a shell that doesn't fetch them; the tally counts the others too."""
 
@@ -42,7 +58,7 @@ EVENTS_MAX = 256
 class Repair:
     """The repair machine of one node. `airtime_ms` prices a frame by its bytes; `heard` are the saved counters.
 
-    With `blends` its owner sends them (SendBlend) and hands those it hears to `open_blend` and `hear_blend`.
+    With `blends` its owner sends them (SendBlend) and hands those it hears to `open_blend`, `hear_blend` and `solve`.
     """
 
     def __init__(
@@ -61,12 +77,14 @@ class Repair:
         self._means = Means(me, log, NeighborPurses(neighbor_ms_per_hour), airtime_ms, rng)
         self._neighborhood = Neighborhood(self._means)
         self._box = Box()
+        self._blends = blends
         self._asking = Asking(self._means, self._neighborhood, self._box if blends else None)
         self._answering = Answering(self._means, self._neighborhood, blends=blends)
         self._comparing = Comparing(self._means, self._answering)
         self._announcing = Announcing(self._means, TRICKLE)
+        self._news = News(self._means)
         self._own = OwnCounters()
-        self._last_counter = -1
+        self._last_counter = COUNTER_MAX
         self._heard = HeardCounters(heard)
         self._own_highest = 0
         self._sent_kind: type[Message] | None = None
@@ -97,20 +115,40 @@ class Repair:
 
     def grant(self, first: int, count: int) -> None:
         """Counters that are reserved on disk: `count` of them from `first`."""
+        if self._last_counter == COUNTER_MAX:
+            self._last_counter = first - 1  # what was sent before this start is no twin's
         self._own.grant(first, count)
 
     def stored(
-        self, entry: LogEntry, now_ms: int, sender: int | None = None, *, envelope: bytes | None = None
+        self,
+        entry: LogEntry,
+        now_ms: int,
+        sender: int | None = None,
+        *,
+        envelope: bytes | None = None,
+        bridges: bool = False,
+        mended: bool = False,
     ) -> list[Found]:
         """An envelope is on the disk at this place. `sender` is the node whose frame brought it.
 
-        With its bytes it may solve blends that wait. Returns what came out, to be opened like any other envelope.
+        `bridges` where a neighbor of ours cannot hear that node; `mended` where it had been lost before. With its bytes
+        it may solve blends that wait. Returns what came out, to be opened like any other envelope.
         """
         if not self._means.log.append(entry):
             return []
-        asked = self._asking.stored(entry, sender, now_ms)
-        self._announcing.stored(entry, now_ms, asked=asked)
+        asked = self._asking.stored(entry, sender, now_ms, mended=mended)
+        self._answering.stored(entry, now_ms)
+        if sender is not None:
+            self._means.note(lost=mended or asked)
+        if bridges or not self.is_crowded(now_ms):
+            self._announcing.stored(entry, now_ms, asked=asked)
+        elif sender is not None and not mended:
+            self._tell((Place(entry.index, entry.number),), now_ms)
         return [] if envelope is None else self._box.settle(Place(entry.index, entry.number), envelope)
+
+    def lost(self, place: Place) -> None:
+        """What came out of blends there did not get to the disk."""
+        self._box.forget(place)
 
     def gone(self, index: int, span: Span) -> None:
         """These entries expired here, were withdrawn, or dropped."""
@@ -123,12 +161,21 @@ class Repair:
         if blended:
             self._asking.refuse_blends(now_ms)
 
+    @property
+    def is_lossy(self) -> bool:
+        """Whether much of what others send is lost here, and so probably elsewhere."""
+        return self._means.is_lossy()
+
     # What the air says
 
     def hear_entry(self, index: int, number: int, envelope_id: EnvelopeId, now_ms: int) -> None:
         """An envelope frame was heard, known or not: an answer from us would come too late."""
         self._answering.hear_entry(envelope_id, now_ms)
         self._watch_own(index, number)
+
+    def hear_node(self, sender: NodeIndex, now_ms: int) -> None:
+        """A frame of a neighbor that is not about logs."""
+        self._neighborhood.hear(sender, now_ms)
 
     def receive(self, data: bytes, now_ms: int) -> ControlFrame | None:
         """A control frame was heard: what it says. Never raises: what is wrong with it becomes a Rejected event."""
@@ -144,14 +191,36 @@ class Repair:
         if fault is not None:
             self._reject(fault)
             return None
+        self._means.note_skipped(self._heard.skipped)
         self._means.tally[f"{KINDS[type(frame.message)].name.lower()}-heard"] += 1
         self._dispatch(frame.sender, frame.message, now_ms)
         return frame
 
+    def hear_tidings(self, data: bytes, now_ms: int) -> Tidings | None:
+        """Tidings were heard: what they say, if they are new."""
+        try:
+            tidings = decode_tidings(data, self._link)
+        except DecodeError as error:
+            self._reject(error.code)
+            return None
+        fault = "echo" if tidings.sender == self._means.me else self._heard.admit(tidings.sender, tidings.counter)
+        if fault is not None:
+            self._reject(fault)
+            return None
+        self._means.note_skipped(self._heard.skipped)
+        neighbor = self._neighborhood.hear(tidings.sender, now_ms)
+        neighbor.claim_more(tidings.portions)
+        self._news.hear(tidings.sender, tidings.portions)
+        for told in tidings.places:
+            self._watch_own(told.index, told.number)
+        if any(self._means.log.missing(told.index, Span(told.number, told.number)) for told in tidings.places):
+            self._asking.hear_claims(tidings.sender, neighbor, now_ms)
+        return tidings
+
     def open_blend(self, data: bytes) -> Blend | None:
         """The blend in a frame that was heard: `hear_blend` wants the envelopes of its places that are on the disk."""
         try:
-            blend = decode_blend(data, self._link)
+            blend = decode_blend(data, self._link, self._means.highest)
         except DecodeError as error:
             self._reject(error.code)
             return None
@@ -160,12 +229,18 @@ class Repair:
             return None
         return blend
 
-    def hear_blend(self, blend: Blend, held: Mapping[Place, bytes], now_ms: int) -> list[Found]:
-        """A blend was heard. Returns what it solves: to be opened like any other envelope."""
+    def hear_blend(self, blend: Blend, now_ms: int) -> None:
+        """A blend was heard: its sender holds all of it, and answers with it."""
         self._means.tally["blends-heard"] += 1
-        self._neighborhood.hear(blend.sender, now_ms)
+        neighbor = self._neighborhood.hear(blend.sender, now_ms)
+        neighbor.claim_more(blend.portions)
         self._answering.hear_blend(set(blend.places))
-        self._asking.hear_blend(blend.portions, now_ms)
+        self._news.hear(blend.sender, blend.portions)
+        self._announcing.hear_blend()
+        self._asking.hear_blend(blend, now_ms)
+
+    def solve(self, blend: Blend, held: Mapping[Place, bytes]) -> list[Found]:
+        """With the envelopes of its places that are on the disk: what comes out, to be opened like any other."""
         return self._box.add(blend, held) if len(held) < len(blend.places) else []
 
     def sent(self, now_ms: int, *, ok: bool = True) -> None:
@@ -186,15 +261,18 @@ class Repair:
         """Seal a message of another machine; None while there are no counters."""
         return self.seal(message) if self.can_seal else None
 
-    def poll(self, now_ms: int) -> list[Output]:
-        """The next thing to send, if one is due: call this when the radio could send it."""
+    def poll(self, now_ms: int, *, answers: bool = True) -> list[Output]:
+        """The next thing to send, if one is due: call this when the radio could send it. Without `answers`, control."""
         speaks = self._announcing.poll(now_ms, waits=self._asking.waits)
         if self.can_seal:
             message = self._next_message(now_ms, speaks=speaks)
             if message is not None:
                 self._sent_kind = type(message)
                 return [self.seal(message)]
-        entry = self._answering.poll_entry(now_ms)
+            places = self._news.poll(now_ms)
+            if places:
+                return [self._seal_tidings(places)]
+        entry = self._answering.poll_entry(now_ms) if answers else None
         return [] if entry is None else [entry]
 
     @property
@@ -212,12 +290,19 @@ class Repair:
         self._means.tally["control-bytes-sent"] += len(frame)
         return SendControl(frame, kind, self._means.airtime_ms(len(frame)), Priority.PEOPLE)
 
-    def deadline_ms(self) -> int | None:
+    def _seal_tidings(self, places: tuple[Told, ...]) -> SendTidings:
+        self._last_counter = self._own.take()
+        self._ask_for_counters()
+        frame = encode_tidings(Tidings(self._means.me, self._last_counter, places), self._link)
+        self._means.tally["tidings-sent"] += 1
+        return SendTidings(frame, self._means.airtime_ms(len(frame)), Priority.PEOPLE)
+
+    def deadline_ms(self, *, answers: bool = True) -> int | None:
         """When to poll again, if nothing else happens. Without counters only envelopes can be sent."""
-        times = [self._answering.entry_deadline_ms()]
+        times = [self._answering.entry_deadline_ms() if answers else None]
         if self.can_seal:
             times += [self._asking.deadline_ms(), self._answering.gone_deadline_ms()]
-            times += [self._comparing.deadline_ms(), self._announcing.deadline_ms()]
+            times += [self._comparing.deadline_ms(), self._announcing.deadline_ms(), self._news.deadline_ms()]
         return min((time for time in times if time is not None), default=None)
 
     def events(self) -> list[RepairEvent]:
@@ -251,6 +336,7 @@ class Repair:
 
     def _hear_request(self, sender: int, request: Request, now_ms: int) -> None:
         self._neighborhood.hear(sender, now_ms).ask(now_ms)
+        self._means.note(lost=True)
         self._asking.hear_request(request, now_ms)
         self._answering.hear_request(sender, request, now_ms)
 
@@ -261,17 +347,36 @@ class Repair:
     def _hear_vector(self, sender: int, vector: Vector, now_ms: int) -> None:
         neighbor = self._neighborhood.hear(sender, now_ms)
         neighbor.claim(vector)
+        self._news.hear(sender, (Portion(log.index, log.known) for log in vector.logs))
         for claim in vector.logs:
             self._watch_own(claim.index, claim.highest)
         found = difference((_log(known, None) for known in self._means.log.vector()), vector)
         differs = self._comparing.hear_vector(sender, vector, now_ms)
         if found.wants:
             self._asking.hear_claims(sender, neighbor, now_ms)
-        if any(map(self._is_live, found.offers)):
-            if not self._answering.serves(sender):
-                self._announcing.hear_less(sender, neighbor, now_ms)
-        elif not differs:
+        live = [portion for portion in found.offers if self._is_live(portion)]
+        few = self.is_crowded(now_ms) and sum(total(portion.spans) for portion in live) <= OFFERS_MAX
+        if not differs and (few or not live):
+            # Within a crowd a few that somebody lacks are for tidings and blends.
             self._announcing.hear_as_much(sender, vector)
+        if live and few:
+            self._hear_few_less(sender, neighbor, live, now_ms)
+        elif live and not self._answering.serves(sender):
+            self._announcing.hear_less(sender, neighbor, now_ms)
+
+    def _hear_few_less(self, sender: int, neighbor: Neighbor, offers: list[Portion], now_ms: int) -> None:
+        """They lack what we have: they are told what they don't know of, and not what is over there."""
+        ends = {index: claim.highest for index, claim in neighbor.claims.items()}
+        unknown = [place for place in places_of(offers) if place.number > ends.get(place.index, 0)]
+        if unknown and not self._answering.serves(sender) and neighbor.may_be_offered(now_ms):
+            self._tell(unknown, now_ms)
+
+    def _tell(self, places: Iterable[Place], now_ms: int) -> None:
+        self._news.add(places, self._neighborhood.crowd(now_ms), now_ms)
+
+    def is_crowded(self, now_ms: int) -> bool:
+        """Whether so many are around that one of them speaks for all."""
+        return self._blends and self._neighborhood.crowd(now_ms) >= CROWD_MIN
 
     def _is_live(self, portion: Portion) -> bool:
         return any(self._means.log.get(portion.index, span, 1) for span in portion.spans)

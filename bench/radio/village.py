@@ -4,9 +4,19 @@ import random
 from collections.abc import Mapping, Sequence
 
 from app.core.envelope import EnvelopeId, envelope_id
+from app.radio.control import KINDS, open_control
 from app.radio.dialects.on_air import unwrap, wrap
 from app.radio.ether import Arrival
-from app.radio.frame import CONTROL_TYPE, ENVELOPE_TYPE, NEIGHBORS_TYPE, RECEIPT_TYPE, NodeIndex
+from app.radio.frame import (
+    HOPS_MAX,
+    EnvelopeFrame,
+    NodeIndex,
+    ReceiptFrame,
+    decode_frame,
+    is_blend,
+    is_control,
+    is_tidings,
+)
 from app.radio.logbook import Logbook, LogEntry
 from app.radio.mesh import Mesh
 from app.radio.parcel import CountersNeeded, EnvelopeHeard, EnvelopeWanted, Parcel, Priority, Signal
@@ -18,7 +28,6 @@ from bench.radio.posts import LINK
 
 DISK_MS = (20, 120)
 COUNTERS = 256
-KINDS = {ENVELOPE_TYPE: "envelopes", RECEIPT_TYPE: "receipts", CONTROL_TYPE: "control", NEIGHBORS_TYPE: "hellos"}
 
 
 class Node:
@@ -130,4 +139,18 @@ class Village:
 
 
 def _kind(packet: bytes) -> str:
-    return KINDS.get(packet[1] & 0x0F, "symbols")
+    """What a frame carries, in a word: of posts, those of their own nodes, retries too."""
+    frame = unwrap(packet)
+    if is_blend(frame):
+        return "blends"
+    if is_tidings(frame):
+        return "tidings"
+    if is_control(frame):
+        return f"{KINDS[type(open_control(frame, LINK).message)].name.lower()}s"
+    match decode_frame(frame, LINK):
+        case EnvelopeFrame(sender=sender, hops=hops, entry=entry):
+            return "posts" if sender == entry and hops == 0 else "answers" if hops == HOPS_MAX else "forwards"
+        case ReceiptFrame(hears=hears):
+            return "receipts" if hears is None else "hellos"
+        case _:
+            return "symbols"

@@ -6,6 +6,7 @@ Each is made ready once and copied for each input. What it holds is bounded, and
 import contextlib
 import copy
 import functools
+import itertools
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 from app.core.envelope import ENVELOPE_BYTES_MIN
 from app.errors import DecodeError
 from app.radio.assembly import BYTES_MAX, OBJECTS_MAX, Assembler
+from app.radio.blend import ROW_BYTES, Place, blended, decode_blend, encode_blend
+from app.radio.box import ROWS_MAX, Box
 from app.radio.dialects import meshtastic_codec
 from app.radio.dialects.dialect import Dialect
 from app.radio.dialects.kiss import Kiss
@@ -20,12 +23,13 @@ from app.radio.dialects.meshtastic import Meshtastic, MeshtasticSettings
 from app.radio.dialects.rnode import Rnode
 from app.radio.dialects.rui3 import Rui3
 from app.radio.fragment import NODES, Encoder, Symbol, decode_symbol, encode_symbol, object_id_of
-from app.radio.frame import FRAME_BYTES_MAX
+from app.radio.frame import FRAME_BYTES_MAX, NodeIndex
 from app.radio.iblt import DIFFERENCE_MAX, FRAMES_MAX, Decoder, decode_symbols
 from app.radio.modem import Modem
 from app.radio.probe import Probe
 from app.radio.profile import EU868
 from app.radio.want import Trust, Want
+from tests.fuzz import members
 from tests.radio.emulators.bench import Bench
 from tests.radio.emulators.meshtastic import Meshtastic as MeshtasticRadio
 from tests.radio.emulators.rnode import Rnode as RnodeRadio
@@ -43,6 +47,8 @@ OBJECTS = 5
 """Envelopes of 2 to 6 symbols: few, so that their symbols meet."""
 ORDER_BYTES = 7
 KEY = bytes(32)
+NEAR = {index: 40 if index % 2 else 3 for index in range(NODES)}
+"""How far the logs go, of one who hears blends."""
 MINE = (1, 2, 3, 2**64 - 1)
 """What the one who compares has."""
 
@@ -128,6 +134,32 @@ def compares(data: bytes) -> None:
     assert len(decoder.lacking) + len(decoder.surplus) <= DIFFERENCE_MAX
 
 
+def solves(data: bytes) -> None:
+    """Blends that members could make, each with a byte of length before it: some true, and of some all is known."""
+    box = Box()
+    for piece in pieces(data):
+        with contextlib.suppress(DecodeError):
+            heard = decode_blend(_blend_of(piece), members.LINK, NEAR.__getitem__)
+            held = {place: _BLENDED[place] for place in heard.places if place in _BLENDED and place.number % 3 == 0}
+            found = box.add(heard, held)
+            assert all(ENVELOPE_BYTES_MIN <= len(one.envelope) < ROW_BYTES for one in found)
+            if piece[-1:] == b"!":
+                for one in found:
+                    box.settle(one.place, one.envelope)
+        assert box.rows_within(set(_BLENDED)) <= ROWS_MAX
+
+
+def _blend_of(piece: bytes) -> bytes:
+    """A true one where the first byte is even: a seed, and a bit for each place."""
+    if len(piece) < 4 or piece[0] & 1:
+        return members.signed_blend(piece, NEAR.__getitem__)
+    bits = int.from_bytes(piece[2:4], "big")
+    envelopes = {place: data for at, (place, data) in enumerate(_BLENDED.items()) if bits >> at & 1}
+    if not envelopes:
+        return piece
+    return encode_blend(blended(NodeIndex(1), piece[1], envelopes), members.LINK)
+
+
 def _hear(machine: Dialect | Probe, data: bytes, now_ms: int, *, is_open: bool) -> None:
     if not is_open:
         machine.open(now_ms)
@@ -169,6 +201,10 @@ def _true_symbols() -> tuple[Encoder, ...]:
     return tuple(Encoder(bytes([0x12, name]) * (150 + 100 * name), FRAME_BYTES_MAX) for name in range(OBJECTS))
 
 
+_BLENDED = {
+    Place(index, number): bytes([0x12, index, number]) * (34 + number % 36)
+    for index, number in itertools.product((1, 3), range(33, 41))
+}
 _RADIOS: dict[str, Callable[[Bench], tuple[Dialect, Any]]] = {
     "kiss": lambda bench: (Kiss(EU868), Modem("one", bench.ether, bench.rng)),
     "rnode": lambda bench: (Rnode(EU868), RnodeRadio("one", bench.ether, bench.rng)),

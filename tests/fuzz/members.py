@@ -1,10 +1,13 @@
 """What a member could put on the air: any bytes, under a right seal or MAC. No chance gets past those."""
 
+from collections.abc import Callable
+
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 
 from app.core.envelope import hint_of
 from app.core.keys import EPOCH_KEY_BYTES, SPACE_ID_BYTES, SpaceId, derive_epoch_keys
-from app.radio import control, fragment, frame
+from app.errors import DecodeError
+from app.radio import blend, control, fragment, frame, tidings
 from app.radio.frame import LinkKeys
 
 SPACE = SpaceId(bytes(SPACE_ID_BYTES))
@@ -38,6 +41,24 @@ def signed_symbol_frame(data: bytes) -> bytes:
     header = bytes([frame.VERSION << 4 | frame.SYMBOL_TYPE]) + data[1:SYMBOL_HEADER_BYTES]
     payload = data[SYMBOL_HEADER_BYTES:]
     return header + payload + fragment._mac(LINK.keys[0], header, payload)
+
+
+def signed_blend(data: bytes, near: Callable[[int], int]) -> bytes:
+    """A blend, its MAC over the numbers that a node reads in it whose logs go so far; what can't be read has none."""
+    body = bytes([frame.VERSION << 4 | frame.BLEND_TYPE]) + data[1:]
+    if len(body) <= blend._HEADER_BYTES:
+        return body
+    try:
+        read = blend._decode_body(body, near)
+    except DecodeError:
+        return body
+    return body + blend._mac(body[: blend._HEADER_BYTES], read, SPACE, LINK.keys[0])
+
+
+def signed_tidings(data: bytes) -> bytes:
+    """What it has, by places."""
+    body = bytes([frame.VERSION << 4 | frame.TIDINGS_TYPE]) + data[1:]
+    return body + tidings._mac(body, SPACE, LINK.keys[0])
 
 
 def signed_symbol(data: bytes) -> bytes:

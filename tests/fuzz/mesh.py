@@ -68,6 +68,11 @@ class Station:
             self.heard(members.sealed_control(NOTHING, 1 + self.counter % OTHERS, self.counter))
         self.work()
 
+    def near(self, index: int) -> int:
+        """About how far a log goes here."""
+        known = {log.index: log.highest for log in self.log.vector()}
+        return known.get(index, 0)
+
     def passes(self, said: bytes) -> None:
         """Time, up to 65 s for a byte."""
         self.now_ms += sum(said[:4]) << 8
@@ -143,4 +148,6 @@ _SAYINGS: tuple[Callable[[Station, bytes], None], ...] = (
     Station.passes,
     Station.told,
     Station.passes,
+    lambda station, said: station.heard(members.signed_tidings(said)),
+    lambda station, said: station.heard(members.signed_blend(said, station.near)),
 )

@@ -17,7 +17,7 @@ from app.core.envelope import open_envelope
 from app.core.membership import CHECKSUM_BYTES, CODE_PREFIX, decode_invitation
 from app.core.record import BODY_BYTES_MAX, decode_signed
 from app.errors import DecodeError, InputError
-from app.radio import control, fragment, frame, iblt, request, vector, want
+from app.radio import blend, control, fragment, frame, iblt, request, tidings, vector, want
 from app.radio.dialects import kiss_codec, meshtastic_codec, protobuf, rnode_codec, rui3_codec
 from app.radio.dialects.kiss import Kiss
 from app.radio.dialects.meshtastic import Meshtastic
@@ -28,7 +28,7 @@ from app.radio.profile import EU868
 from app.sync import bundle, car
 from tests.fuzz import members
 from tests.fuzz.files import backup, sealed_backup, sealed_bundle
-from tests.fuzz.machines import assembles, compares, hears, hears_messages, hears_when_ready
+from tests.fuzz.machines import NEAR, assembles, compares, hears, hears_messages, hears_when_ready, solves
 from tests.fuzz.mesh import converses
 from tests.fuzz.sync_peer import hear_peer
 
@@ -60,6 +60,14 @@ def _frame(data: bytes) -> object:
 
 def _control(data: bytes) -> object:
     return control.open_control(data, members.LINK)
+
+
+def _blend(data: bytes) -> object:
+    return blend.decode_blend(data, members.LINK, NEAR.__getitem__)
+
+
+def _tidings(data: bytes) -> object:
+    return tidings.decode_tidings(data, members.LINK)
 
 
 def _symbol(data: bytes) -> object:
@@ -122,6 +130,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "control": _reads(_control, lambda data: _control(members.sealed_control(data))),
     "iblt": _all(_reads(iblt.decode_symbols), compares),
     "fragment": _reads(_symbol, lambda data: _symbol(members.signed_symbol(data))),
+    "blend": _all(_reads(_blend, lambda data: _blend(members.signed_blend(data, NEAR.__getitem__))), solves),
+    "tidings": _reads(_tidings, lambda data: _tidings(members.signed_tidings(data))),
     "assembly": assembles,
     "mesh": converses,
     "envelope": _reads(_envelope, lambda data: _envelope(members.sealed_envelope(data)), _outside),

@@ -14,7 +14,7 @@ from app.core.envelope import EnvelopeId, envelope_id
 from app.radio.blend import Found, Place, blended, encode_blend
 from app.radio.frame import LinkKeys, NodeIndex
 from app.radio.logbook import Logbook, LogEntry
-from app.radio.means import Output, OwnLogAhead, RepairEvent, SendBlend, SendControl, SendEntry
+from app.radio.means import Output, OwnLogAhead, RepairEvent, SendBlend, SendControl, SendEntry, SendTidings
 from app.radio.parcel import CountersNeeded
 from app.radio.profile import EU868
 from app.radio.repair import Repair
@@ -111,7 +111,8 @@ class Node:
             return
         here = {Place(known.index, known.number): envelope_of(known) for known in self.entries.values()}
         held = {place: here[place] for place in blend.places if place in here}
-        self._find(self.repair.hear_blend(blend, held, self.mesh.now_ms), blend.sender)
+        self.repair.hear_blend(blend, self.mesh.now_ms)
+        self._find(self.repair.solve(blend, held), blend.sender)
 
     def _find(self, found: list[Found], sender: int) -> None:
         """What came out of blends is opened, and what is none of the envelopes is refused."""
@@ -125,7 +126,9 @@ class Node:
 
     def _store(self, known: LogEntry, sender: int) -> None:
         self.entries[known.envelope_id] = known
-        self._find(self.repair.stored(known, self.mesh.now_ms, sender, envelope=envelope_of(known)), sender)
+        self._find(
+            self.repair.stored(known, self.mesh.now_ms, sender, envelope=envelope_of(known), mended=True), sender
+        )
 
     def take_events(self) -> None:
         for event in self.repair.events():
@@ -236,7 +239,7 @@ class Mesh:
         self.after(-int(-airtime_ms // 1), lambda: self._land(flight, output))
 
     def _land(self, flight: _Flight, output: Output) -> None:
-        if isinstance(output, SendControl):
+        if isinstance(output, SendControl | SendTidings):
             flight.sender.repair.sent(self.now_ms)
         for receiver in flight.receivers:
             if self.rng.random() < self.loss or self._collides(flight, receiver):
@@ -250,6 +253,8 @@ class Mesh:
                 receiver.repair.receive(output.frame, self.now_ms)
                 for spy in self.spies:
                     spy(receiver, output.frame)
+            case SendTidings():
+                receiver.repair.hear_tidings(output.frame, self.now_ms)
             case SendEntry():
                 known = sender.entries.get(output.envelope_id)
                 if known is not None:

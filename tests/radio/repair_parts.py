@@ -15,13 +15,16 @@ ME = NodeIndex(9)
 PLENTY_MS = 10_000_000.0
 
 
-def means(*held: tuple[int, range], purse_ms: float = PLENTY_MS, seed: int = 1) -> Means:
-    """Means of node 9, whose log holds these (index, numbers)."""
+def means(*held: tuple[int, range], purse_ms: float = PLENTY_MS, seed: int = 1, lossy: bool = False) -> Means:
+    """Means of node 9, whose log holds these (index, numbers); what others send is all lost, or none of it."""
     log = Logbook()
     for index, numbers in held:
         for number in numbers:
             log.append(entry(index, number))
-    return Means(ME, log, NeighborPurses(purse_ms), EU868.frame_airtime_ms, random.Random(seed))
+    mine = Means(ME, log, NeighborPurses(purse_ms), EU868.frame_airtime_ms, random.Random(seed))
+    for _ in range(200):
+        mine.note(lost=lossy)
+    return mine
 
 
 def portion(index: int, *runs: tuple[int, int]) -> Portion:

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 from app.radio.asking import DEFERRALS_MAX, PATIENCE_MS, REQUEST_DELAY_MS, Asking
-from app.radio.blend import Box
+from app.radio.box import Box
 from app.radio.control import HOUR_MS
 from app.radio.frame import LOG_NUMBER_MAX
 from app.radio.means import Means

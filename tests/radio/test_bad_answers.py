@@ -6,6 +6,7 @@ import pytest
 
 from app.core.keys import DeviceKey
 from app.founding import Node
+from app.radio.blend import Place, blended, encode_blend
 from app.radio.control import Sketch, Wants, open_control
 from app.radio.fragment import Encoder, Symbol
 from app.radio.frame import FRAME_BYTES_MAX, EnvelopeFrame, LinkKeys, NodeIndex, SymbolFrame, encode_frame, is_control
@@ -49,6 +50,19 @@ async def test_a_neighbor_that_answers_everything_wrongly(start: Start, node: No
             await air.said(EnvelopeFrame(NodeIndex(2), 15, NodeIndex(1), number, envelope))
         for envelope in true:
             await kept(air, envelope)
+
+
+async def test_a_neighbor_that_blends_what_is_false(start: Start, node: Node, person: Person) -> None:
+    """What comes out of it goes through the door like anything that is heard; the true one is taken afterwards."""
+    true = await sealed(node, person.write("True"))
+    async with start() as air:
+        for seed in range(3):
+            blend = blended(NodeIndex(1), seed, {Place(1, 1): garbage(seed, 150)})
+            await air.hear(encode_blend(blend, air.link))
+            await air.counts("wrong-answers", seed + 1)
+        assert (await air.counted())["stranger"] == 3
+        await air.hear(encode_blend(blended(NodeIndex(2), 9, {Place(1, 1): true}), air.link))
+        await kept(air, true)
 
 
 async def test_a_neighbor_that_answers_comparisons_with_noise(start: Start, node: Node, person: Person) -> None:

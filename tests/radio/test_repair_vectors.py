@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from app.errors import DecodeError
-from app.radio.blend import Box, Found, Place, blended, decode_blend, encode_blend
+from app.radio.blend import Found, Place, blended, decode_blend, encode_blend
+from app.radio.box import Box
 from app.radio.control import ControlFrame, open_control, seal_control
 from app.radio.frame import LinkKeys, NodeIndex
 from app.radio.vector import checksum
@@ -46,7 +47,7 @@ def test_the_blend_is_of_its_envelopes_and_gives_back_the_one_that_is_lacking() 
     envelopes = {Place(one["index"], one["number"]): bytes.fromhex(one["envelope"]) for one in told["envelopes"]}
     blend = blended(NodeIndex(told["sender"]), told["seed"], envelopes)
     assert encode_blend(blend, LINK).hex() == told["frame"]
-    opened = decode_blend(bytes.fromhex(told["frame"]), LINK)
+    opened = decode_blend(bytes.fromhex(told["frame"]), LINK, lambda _: 0)
     (lacking, *held) = envelopes
     found = Box().add(opened, {place: envelopes[place] for place in held})
     assert found == [Found(lacking, envelopes[lacking])]
