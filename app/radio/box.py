@@ -27,7 +27,10 @@ class Box:
             row.take_out(place, envelope)
         if len(self._rows) >= ROWS_MAX:
             self._rows = {}
-        return self._insert(row)
+        found = self._insert(row)
+        # What came out before and is asked for all the same did not get to the disk: it comes out again.
+        out = [self._rows[place] for place in blend.places if self._is_solved(place)]
+        return found + [one for one in map(_opened, out) if one is not None and one not in found]
 
     def settle(self, place: Place, envelope: bytes) -> list[Found]:
         """This envelope is on the disk: it need not be solved. Returns what that solves."""
@@ -56,6 +59,8 @@ class Box:
             if pivot in row.coefficients:
                 row.subtract(other, row.coefficients[pivot])
         if not row.coefficients:
+            if any(row.data):
+                self._rows = {}  # they contradict each other: one was forged, or of a twin's envelope
             return []
         pivot = min(row.coefficients)
         row.scale(galois.INVERSE[row.coefficients[pivot]])
@@ -65,7 +70,13 @@ class Box:
                 other.subtract(row, other.coefficients[pivot])
                 solved += [other] if len(other.coefficients) == 1 else []
         self._rows[pivot] = row
-        return [found for found in map(_opened, solved) if found is not None]
+        out = [(one, _opened(one)) for one in solved]
+        for broken in [one for one, found in out if found is None]:
+            del self._rows[min(broken.coefficients)]
+        return [found for _, found in out if found is not None]
+
+    def _is_solved(self, place: Place) -> bool:
+        return place in self._rows and len(self._rows[place].coefficients) == 1
 
 
 class _Row:

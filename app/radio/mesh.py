@@ -112,7 +112,7 @@ class _Spot(msgspec.Struct, frozen=True):
 class Mesh:
     """The radio machine of one node. `log` holds what is on the disk; `heard` and `receipts` are saved counters.
 
-    `airtime_ms` prices a frame by its bytes. `frame_bytes_max` is less where the channel's rules allow less.
+    `airtime_ms` prices a frame by its bytes. Where the channel's rules allow shorter frames only, `carries` says so.
     """
 
     def __init__(
@@ -126,28 +126,24 @@ class Mesh:
         log: LogView | None = None,
         heard: Mapping[int, int] | None = None,
         receipts: Mapping[int, int] | None = None,
-        frame_bytes_max: int = FRAME_BYTES_MAX,
     ) -> None:
         self._me = me
         self._link = link
         self._budget = budget
         self._airtime_ms = airtime_ms
         self._rng = rng
-        self._frame_bytes_max = frame_bytes_max
-        self._frame_ms = airtime_ms(frame_bytes_max)
+        self._frame_bytes_max = FRAME_BYTES_MAX
+        self._frame_ms = airtime_ms(FRAME_BYTES_MAX)
         self._log = Logbook() if log is None else log
-        self._gossip = Gossip(
-            me, link, budget, airtime_ms, rng, repaired=True, frame_bytes_max=frame_bytes_max, heard=receipts
-        )
+        self._gossip = Gossip(me, link, budget, airtime_ms, rng, repaired=True, heard=receipts)
         share_ms = NEIGHBOR_SHARE * budget.limit_ms
         self._repair = Repair(
             me, link, self._log, airtime_ms, rng, neighbor_ms_per_hour=share_ms, heard=heard or {}, blends=True
         )
         self._mixing = Mixing(self._log)
         self._solved: dict[EnvelopeId, Place] = {}
-        self._repair.carries(frame_bytes_max)
         self._assembler = Assembler(self._frame_ms, rng)
-        self._outbox = Outbox(me, rng, frame_bytes_max)
+        self._outbox = Outbox(me, rng, FRAME_BYTES_MAX)
         self._long = dict(self._long_entries())
         self._places: dict[EnvelopeId, list[_Spot]] = {}
         self._over: dict[EnvelopePrefix, None] = {}

@@ -36,8 +36,9 @@ class Recipe:
         new = [entry for at_ms, entry in reversed(self._recent) if now_ms - at_ms <= RECENT_MS]
         for entry in (*self._between(group), *new):
             place = Place(entry.index, entry.number)
-            if place not in filled and self.is_single(place) and self.fits(wider := filled | {place: entry}):
-                filled = wider
+            if place not in filled and self.is_single(place):
+                wider = self._anchored(filled | {place: entry})
+                filled = wider if self.fits(wider) else filled
         return {place: filled[place] for place in sorted(filled)}
 
     def groups(self, entries: Group) -> list[Group]:
@@ -49,7 +50,7 @@ class Recipe:
                 groups[-1].update(wanted)
             else:
                 groups.append(wanted)
-        return [self._anchored(group) for group in groups]
+        return [anchored if self.fits(anchored := self._anchored(group)) else group for group in groups]
 
     def _anchored(self, group: Group) -> Group:
         lasts = {place.index: place for place in sorted(group)}
@@ -72,8 +73,9 @@ class Recipe:
         return between
 
     def is_single(self, place: Place) -> bool:
+        """Whether one envelope stands there and a blend can hold it; what is far below its log's end goes as it is."""
         here = self._means.log.get(place.index, Span(place.number, place.number), 2)
-        return len(here) == 1 and is_blendable(here[0]) and self.fits({place: here[0]})
+        return len(here) == 1 and is_blendable(here[0]) and self.fits(self._anchored({place: here[0]}))
 
     def fits(self, entries: Group) -> bool:
         """Whether one frame holds them, and who hears it can tell their numbers."""

@@ -14,7 +14,7 @@ SPARE = 2
 """So many fewer are asked for, while new envelopes keep coming: the next round's serve as well."""
 AGE_MAX_MS = 10 * 60_000
 """What was noticed to be lacking so long ago is asked for, all of it, whatever else is."""
-GAP_MS = 30_000
+GAP_MS = 60_000
 """After a blend or a request: the round is over."""
 LULL_MS = 240_000
 """When nothing new came for so long, there is nothing to wait for."""

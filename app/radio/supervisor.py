@@ -160,8 +160,8 @@ class RadioSupervisor:
                 log=await self._read_log(gone),
                 heard=await self._node.store.log.heard_counters(),
                 receipts=await self._node.store.log.heard_receipts(),
-                frame_bytes_max=min(self._lawful_bytes_max, FRAME_BYTES_MAX),
             )
+            mesh.carries(min(self._lawful_bytes_max, FRAME_BYTES_MAX), self._now_ms())
             for place in gone:
                 mesh.recall(place.envelope_id)
             await self._reload(mesh)

@@ -18,7 +18,7 @@ def test_everything_on_the_air_is_counted_by_kind() -> None:
     names = ["a", "b", "c"]
     cost = spread(names, in_earshot(names), 0.0, 2, 1)
     assert cost.delivered == 1
-    assert cost.bytes_per_post >= cost.bytes_by_kind["envelopes"] >= 150
+    assert cost.bytes_per_post >= cost.bytes_by_kind["posts"] >= 150
     assert abs(sum(cost.bytes_by_kind.values()) - cost.bytes_per_post) < 0.5
 
 

@@ -107,6 +107,16 @@ class Station:
             self.disk[prefix_of(parcel.envelope_id)] = parcel
             self.mesh.stored(parcel.envelope_id, self.now_ms)
 
+    def settle(self, steps: int) -> None:
+        """Let it say what is due, so many times."""
+        for _ in range(steps):
+            deadline_ms = self.mesh.deadline_ms()
+            if deadline_ms is None:
+                break
+            self.now_ms = max(self.now_ms + 1, deadline_ms)
+            self.speak()
+            self.work()
+
     def check(self) -> None:
         """What it holds is bounded, whatever was said."""
         assert len(self.mesh._assembler) <= OBJECTS_MAX
@@ -125,13 +135,7 @@ def converses(data: bytes) -> None:
     for piece in pieces(data[1:]):
         if piece:
             station.hear(piece)
-    for _ in range(STEPS):
-        deadline_ms = station.mesh.deadline_ms()
-        if deadline_ms is None:
-            break
-        station.now_ms = max(station.now_ms + 1, deadline_ms)
-        station.speak()
-        station.work()
+    station.settle(STEPS)
     station.check()
 
 

@@ -10,7 +10,7 @@ from app.radio.announcing import NEWS_MS, TRICKLE
 from app.radio.control import HOUR_MS, ControlFrame, Kind, Message, open_control, seal_control
 from app.radio.frame import FRAME_BYTES_MAX, LOG_NUMBER_MAX, LinkKeys, NodeIndex
 from app.radio.logbook import Logbook
-from app.radio.means import OwnLogAhead, SendBlend, SendControl, SendEntry, TwinHeard
+from app.radio.means import Output, OwnLogAhead, SendControl, SendEntry, TwinHeard
 from app.radio.parcel import CountersNeeded, Rejected
 from app.radio.profile import EU868
 from app.radio.repair import Repair
@@ -56,8 +56,8 @@ class Station:
         self.repair.receive(frame, now_ms)
         return frame
 
-    def sent(self, start_ms: int, end_ms: int) -> list[tuple[int, Message | SendEntry | SendBlend]]:
-        found: list[tuple[int, Message | SendEntry | SendBlend]] = []
+    def sent(self, start_ms: int, end_ms: int) -> list[tuple[int, Message | Output]]:
+        found: list[tuple[int, Message | Output]] = []
         now_ms = start_ms
         for _ in range(20_000):
             for output in self.repair.poll(now_ms):
