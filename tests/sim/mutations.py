@@ -92,7 +92,7 @@ MUTATIONS = {
         (
             Change(
                 "app/acceptance.py",
-                "if not signed.is_signed_by(public_key, self._identity.space_id):",
+                "if not opened.signed.is_signed_by(author.public_key, self._identity.space_id):",
                 "if False:",
             ),
         ),
