@@ -22,6 +22,7 @@ from app.front import UPLOAD_BYTES_MAX, Application, Front
 from app.page_cache import PageCache
 from app.radio.airtime import Modulation
 from app.radio.supervisor import RadioSupervisor
+from app.redundancy import Redundancy
 from app.routes import api, boards, bundles, failures, health, network, node, peers, people, records, today
 from app.routes.site import Channel, NeighborHeard, RadioDescription, Site
 from app.sync.desk import PeerDesk
@@ -115,6 +116,7 @@ async def running(node: Node, radio: RadioSupervisor | None = None, sync: Sync |
             tasks.create_task(_watch(node), name="feed: watch"),
             tasks.create_task(_sweep(node), name="boards: sweep"),
             tasks.create_task(Expiry(node.store, node.clock, node.feed).run(), name="expiry"),
+            tasks.create_task(Redundancy(node.store, node.clock, node.feed).run(), name="redundancy"),
         ]
         if radio is not None:
             started.append(tasks.create_task(radio.run(), name="radio"))

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from app.clock import ago_words, is_plausible
+from app.core.copies import Part, parts, sentence
 from app.routes.boards import FACES, listed
 from app.routes.site import NeighborHeard, RadioDescription, Site
 from app.store.overview import NodeHolding, Overview
@@ -66,6 +67,22 @@ class RadioView(msgspec.Struct, frozen=True):
     refused: tuple[tuple[str, int], ...]
 
 
+class PlotPart(msgspec.Struct, frozen=True):
+    """A piece of a plot: from `start`, `width` wide, in percent."""
+
+    copies: int
+    start: float
+    width: float
+    words: str
+
+
+class CopiesView(msgspec.Struct, frozen=True):
+    """How many machines hold what is here: a sentence, and a plot for each kind of things."""
+
+    words: str
+    kinds: list[tuple[str, list[PlotPart]]]
+
+
 class NodeView(msgspec.Struct, frozen=True):
     """The whole page."""
 
@@ -74,6 +91,7 @@ class NodeView(msgspec.Struct, frozen=True):
     peers: list[PeerView]
     radio: RadioView | None
     overview: Overview
+    copies: CopiesView
     database: str
     disk: GaugeView
     clock: str
@@ -98,6 +116,7 @@ async def node_view(site: Site) -> NodeView:
         peers=[_peer(holding, overview.envelopes, radio) for holding in holdings],
         radio=None if radio is None else _radio(radio),
         overview=overview,
+        copies=await _copies(site),
         database=size_words(overview.bytes),
         disk=_disk(site),
         clock=f"{now:%Y-%m-%dT%H:%MZ}",
@@ -113,6 +132,20 @@ def _channels(site: Site, radio: RadioDescription | None) -> list[ChannelView]:
     views = [ChannelView(value, name) for value, name in offered]
     if site.channel not in [value for value, _ in offered] and (offered or site.channel):
         views.append(ChannelView(site.channel, f"{site.channel} (not on this radio)"))
+    return views
+
+
+async def _copies(site: Site) -> CopiesView:
+    records, photos = await site.node.store.custody.copies(), await site.node.store.blobs.copies()
+    kinds = (("Posts and other records", parts(records, "record")), ("Photos", parts(photos, "photo")))
+    return CopiesView(sentence(records, photos), [(title, _plot(found)) for title, found in kinds if found])
+
+
+def _plot(found: list[Part]) -> list[PlotPart]:
+    views, start = [], 0.0
+    for part in found:
+        views.append(PlotPart(part.copies, start, min(part.percent, 100 - start), part.words))
+        start = round(start + part.percent, 1)
     return views
 
 

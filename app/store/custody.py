@@ -76,6 +76,38 @@ class CustodyStore:
         rows = await self._database.read("SELECT node_index, count(*) FROM custody GROUP BY node_index")
         return {int(index): int(count) for index, count in rows}
 
+    async def copies(self) -> dict[int, int]:
+        """How many envelopes are on so many nodes, this one counted."""
+        rows = await self._database.read("SELECT kept_by, count(*) FROM envelopes GROUP BY kept_by")
+        return {int(copies): int(envelopes) for copies, envelopes in rows}
+
+    async def silent(self, since_ms: int) -> list[int]:
+        """Peers that are known to hold something and that nobody heard of since, by sync or by radio."""
+        rows = await self._database.read(
+            "SELECT p.node_index FROM peers p WHERE p.connected_ms IS NULL AND coalesce(p.seen_ms, p.added_ms) < ?1"
+            " AND NOT EXISTS (SELECT 1 FROM custody WHERE node_index = p.node_index AND heard_ms >= ?1)"
+            " AND (EXISTS (SELECT 1 FROM custody WHERE node_index = p.node_index)"
+            " OR EXISTS (SELECT 1 FROM blob_holders WHERE node_index = p.node_index))",
+            (since_ms,),
+        )
+        return [int(row[0]) for row in rows]
+
+    async def forget(self, node_index: int) -> int:
+        """What this node was known to hold counts no more, until it says so again. Returns how many envelopes."""
+
+        def act(tx: sqlite3.Connection) -> int:
+            held = "(SELECT envelope FROM custody WHERE node_index = ?1)"
+            tx.execute(
+                "UPDATE boards SET revision = revision + 1 WHERE name IN"
+                f" (SELECT board FROM records WHERE id IN {held})",
+                (node_index,),
+            )
+            tx.execute(f"UPDATE envelopes SET kept_by = kept_by - 1 WHERE id IN {held}", (node_index,))
+            tx.execute("DELETE FROM blob_holders WHERE node_index = ?", (node_index,))
+            return tx.execute("DELETE FROM custody WHERE node_index = ?", (node_index,)).rowcount
+
+        return await self._database.transact(act)
+
     async def cover(self, log_index: int, first: int, last: int, node_index: int, heard_ms: int) -> int:
         """A node said that it knows these numbers of a log. Returns for how many envelopes that was news.
 

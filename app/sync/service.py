@@ -75,6 +75,7 @@ class Sync:
         self._node = node
         self._rng = rng or random.SystemRandom()
         self._fresh: list[Entry] = []
+        self._unproved: set[int] = set()
         self._claims: set[BlobAddress] = set()
 
     async def run(self) -> None:
@@ -89,6 +90,9 @@ class Sync:
     async def _run(self) -> None:
         if self._listener is not None:
             await self.home.peers.listens(self._listener.getsockname()[1])
+        self._unproved = {
+            peer.index for peer in await self.home.peers.all() if (peer.unproved_ms or 0) > (peer.proved_ms or 0)
+        }
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.links.run(), name="sync: links")
             if self._discovery is not None:
@@ -138,11 +142,17 @@ class Sync:
 
     async def _hold(self, ids: Sequence[EnvelopeId], index: int) -> None:
         """A peer has these on its disk. A blind node keeps no account of that."""
-        if self._node is not None:
+        if self._node is not None and index not in self._unproved:
             await self._node.store.custody.hold(ids, index, self.home.clock.now_ms())
 
     async def _judged(self, peer: Peer, *, proved: bool) -> None:
+        """Who could not prove what it says it holds counts as a copy of nothing until it can."""
         await self.home.peers.judged(peer.peer_id, self.home.clock.now_ms(), proved=proved)
+        if proved:
+            self._unproved.discard(peer.index)
+        elif self._node is not None:
+            self._unproved.add(peer.index)
+            await self._node.store.custody.forget(peer.index)
 
     async def _challenge(self) -> None:
         """Put each blind peer to the proof now and then, as soon as it says that it has everything."""
