@@ -32,6 +32,8 @@ async def copy_station(village: "Village") -> None:
     await original.cut()
     twin = Station(village, original.index, COPY, village.folder / COPY, original.seed)
     shutil.copytree(original.folder, twin.folder)
+    if village.is_healing:
+        twin.clock.off_ms = 0
     village.copied = original.index
     village.stations.append(twin)
     village.log(f"{original.name} is copied: both run now")
