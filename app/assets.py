@@ -13,10 +13,9 @@ from pathlib import Path, PurePosixPath
 import msgspec
 
 from app.core.compression import DICTIONARY, DICTIONARY_VERSION
+from app.installed import TEMPLATES, WEB
 from app.representation import Representation
 
-WEB = Path(__file__).parent.parent / "web"
-TEMPLATES = WEB.parent / "templates"
 HASH_CHARACTERS = 8
 """32 bits: enough to tell versions of one file apart."""
 YEAR_SECONDS = 31_536_000

@@ -11,15 +11,15 @@ from jinja2 import Environment, FileSystemLoader, nodes
 from markupsafe import Markup
 
 from app.assets import Assets, icon_symbols
+from app.installed import TEMPLATES
 
-FOLDER = Path(__file__).parent.parent / "templates"
 _OTHERS = (nodes.Extends, nodes.Include, nodes.Import, nodes.FromImport)
 
 
 class Templates:
     """Renders pages by the names of their templates."""
 
-    def __init__(self, assets: Assets, folder: Path = FOLDER) -> None:
+    def __init__(self, assets: Assets, folder: Path = TEMPLATES) -> None:
         self._environment = Environment(
             loader=FileSystemLoader(folder), autoescape=True, trim_blocks=True, lstrip_blocks=True, auto_reload=False
         )

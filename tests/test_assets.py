@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.assets import WEB, Assets, icon_symbols
+from app.assets import Assets, icon_symbols
+from app.installed import WEB
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ from pathlib import Path
 import pytest
 
 from app.assets import Assets
-from app.templates import FOLDER, Templates, icon
+from app.installed import TEMPLATES
+from app.templates import Templates, icon
 
 PAGES = sorted(
-    path.relative_to(FOLDER).as_posix()
-    for path in FOLDER.rglob("*.html")
+    path.relative_to(TEMPLATES).as_posix()
+    for path in TEMPLATES.rglob("*.html")
     if path.read_text("utf-8").startswith("{% extends")
 )
 LINES_MAX = 45
@@ -29,7 +30,7 @@ def test_every_page_has_the_drawings_it_uses(templates: Templates, name: str) ->
     assert set(re.findall(r'id="i-([a-z]+)"', sprite)) == icons
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.html")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(TEMPLATES.rglob("*.html")), ids=lambda path: path.name)
 def test_templates_are_short_and_carry_no_styles_or_scripts(path: Path) -> None:
     text = path.read_text("utf-8")
     assert len(text.splitlines()) <= LINES_MAX
