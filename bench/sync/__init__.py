@@ -176,7 +176,7 @@ def _post(link: Link, record: bytes) -> float:
 
 
 def _check_bytes(link: Link) -> int:
-    """What the next check costs: the largest of what passes at one time. TCP's own keepalives come every two minutes."""
+    """What the next check costs: the most that passes at one time. TCP's own keepalives come every two minutes."""
     link.reset()
     seen, largest, until = 0, 0, time.monotonic() + CHECK_S
     while time.monotonic() < until:
