@@ -5,6 +5,7 @@ code before it says a word. Then each tells its real certificate. If the last an
 again; any other finds the invitation used.
 """
 
+import asyncio
 import contextlib
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
@@ -24,6 +25,9 @@ from app.sync.message import Bye, Pair, Role
 from app.sync.tls import Patience, Stream, dial, stranger_context
 
 INVITATION_DAYS = 7
+TRIES = 3
+AGAIN_S = 0.7
+"""A code may be quicker than the running node, which looks for new invitations every half second."""
 REFUSALS = {
     "used": "This invitation was used already, by another machine. Ask for a new one.",
     "community": "That node belongs to another community. To join a community: bin/run --join CODE",
@@ -98,16 +102,20 @@ async def introduce(
 ) -> Introduced:
     """The newcomer's side: find the inviter and tell who we are. PeerError in words when it cannot be."""
     key = passing_key(invitation.secret, invitation.inviter)
-    faults: list[str] = []
-    for address in dict.fromkeys((*also, *invitation.addresses)):
-        try:
-            return Introduced(await _introduce_at(address, invitation, key, me, patience), address)
-        except _RefusedError:
-            raise
-        except PeerError as error:
-            faults.append(f"  {address}: {error.message}")
-    if not faults:
+    addresses = dict.fromkeys((*also, *invitation.addresses))
+    if not addresses:
         raise InputError("This code names no address. Say where the node listens with --address HOST:PORT.", "address")
+    for attempt in range(TRIES):
+        if attempt:
+            await asyncio.sleep(AGAIN_S)
+        faults: list[str] = []
+        for address in addresses:
+            try:
+                return Introduced(await _introduce_at(address, invitation, key, me, patience), address)
+            except _RefusedError:
+                raise
+            except PeerError as error:
+                faults.append(f"  {address}: {error.message}")
     raise PeerError(
         "The node that made this code was not found. Is it running, and is the code younger than"
         f" {INVITATION_DAYS} days?\n" + "\n".join(faults)
