@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from app.errors import PeerError
@@ -26,6 +27,10 @@ CERTIFICATE_BYTES_MAX = 1024
 FIRST_DAY = datetime.datetime(1970, 1, 2, tzinfo=datetime.UTC)
 LAST_DAY = datetime.datetime(2200, 1, 1, tzinfo=datetime.UTC)
 """Clocks are wrong by years, and a Pi's may begin in 1970: what ends trust is the keeper's `tntn peer remove`."""
+NO_CERTIFICATE = (
+    *(ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion),
+    CryptographyDeprecationWarning,  # of a serial number below zero, where warnings are errors
+)
 _SERIAL_BYTES = 16
 _ED25519 = SignatureAlgorithmOID.ED25519
 _PASSING_INFO = b"tntn pairing key 1"
@@ -76,7 +81,7 @@ def public_key_of(certificate: bytes) -> bytes:
         ):
             raise ValueError
         key.verify(found.signature, found.tbs_certificate_bytes)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+    except NO_CERTIFICATE as error:
         raise PeerError("This is no certificate of a node.") from error
     return public_key
 
